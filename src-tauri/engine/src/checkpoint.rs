@@ -1,0 +1,291 @@
+//! A checkpoint on disk becomes a model in memory: files, layout, configuration, tokenizer, preprocessing, towers.
+
+use std::path::{Path, PathBuf};
+
+use burn::tensor::{Device, Tensor, TensorData};
+use serde_json::Value;
+
+use crate::{
+    clip::{
+        Clip, TokenBatch,
+        config::{ClipConfig, TokenizerKind},
+        transformers::{clip_config, clip_keys},
+    },
+    error::LoadError,
+    files::{Files, MemoryFile},
+    preprocess::PreprocessConfig,
+    tokenizer::{self, Tokenizer},
+    weights::{KeyTable, Weights, open_clip_keys},
+};
+
+/// CLIP's byte-pair merges, which Cliploupe carries because checkpoints with this tokenizer often do not.
+const CLIP_MERGES: &str = include_str!("../../../assets/tokenizer/clip_merges.txt");
+/// Token ids of CLIP's own tokenizer; a tower with fewer was trained with another one.
+const CLIP_VOCABULARY: usize = 49408;
+/// A configuration is a few kilobytes.
+const MAX_JSON_BYTES: u64 = 4 << 20;
+/// The largest tokenizers (a quarter of a million words in several scripts) take some 35 MB.
+const MAX_TOKENIZER_BYTES: u64 = 128 << 20;
+
+/// Names of open_clip weights in a folder, in open_clip's own order of preference (`factory.py:241-252`).
+const OPEN_CLIP_WEIGHTS: &[&str] =
+    &["open_clip_model.safetensors", "open_clip_pytorch_model.safetensors", "model.safetensors"];
+const OPEN_CLIP_CONFIG: &str = "open_clip_config.json";
+const TRANSFORMERS_WEIGHTS: &str = "model.safetensors";
+const TRANSFORMERS_CONFIG: &str = "config.json";
+
+/// Who wrote a checkpoint, which decides the names and the orientation of its tensors.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Layout {
+    /// `open_clip_config.json` and open_clip's names.
+    OpenClip,
+    /// `config.json` of a `CLIPModel` and transformers' names.
+    Transformers,
+}
+
+/// The files of a checkpoint.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Checkpoint {
+    /// The folder, or the weights file, that was given.
+    pub given: PathBuf,
+    /// The safetensors file.
+    pub weights: PathBuf,
+    /// The configuration.
+    pub config: PathBuf,
+    /// Who wrote it.
+    pub layout: Layout,
+    /// Where the files are.
+    pub files: Files,
+}
+
+impl Checkpoint {
+    /// A checkpoint in open_clip's layout inside the program, called `name`.
+    pub fn in_memory(name: &str, files: &'static [MemoryFile]) -> Self {
+        let folder = PathBuf::from(name);
+        Self {
+            weights: folder.join(OPEN_CLIP_WEIGHTS[0]),
+            config: folder.join(OPEN_CLIP_CONFIG),
+            given: folder,
+            layout: Layout::OpenClip,
+            files: Files::Memory(files),
+        }
+    }
+
+    /// Finds the files below `path`: a folder, or a `.safetensors` file with its configuration beside it or given.
+    pub fn find(path: &Path, config: Option<&Path>) -> Result<Self, LoadError> {
+        let none = |reason| LoadError::NotACheckpoint { reason, path: path.to_owned() };
+        if path.is_file() {
+            return Self::of_file(path, config).ok_or_else(|| none("no configuration lies beside the weights"));
+        }
+        if !path.is_dir() {
+            return Err(none("there is no such file or folder"));
+        }
+        Self::of_folder(path).ok_or_else(|| none(missing_part(path)))
+    }
+
+    fn of_file(weights: &Path, config: Option<&Path>) -> Option<Self> {
+        let beside = [weights.with_extension("json"), weights.with_file_name(OPEN_CLIP_CONFIG), weights.with_file_name(TRANSFORMERS_CONFIG)];
+        let config = config.map(Path::to_owned).or_else(|| beside.into_iter().find(|path| path.is_file()))?;
+        let is_open_clip = read_json(Files::Disk, &config).is_ok_and(|json| json.get("model_cfg").is_some());
+        let layout = if is_open_clip { Layout::OpenClip } else { Layout::Transformers };
+        Some(Self { given: weights.to_owned(), weights: weights.to_owned(), config, layout, files: Files::Disk })
+    }
+
+    fn of_folder(folder: &Path) -> Option<Self> {
+        let existing = |name: &str| Some(folder.join(name)).filter(|path| path.is_file());
+        let checkpoint = |weights, config, layout| Self { given: folder.to_owned(), weights, config, layout, files: Files::Disk };
+        let transformers = || {
+            let (weights, config) = (existing(TRANSFORMERS_WEIGHTS)?, existing(TRANSFORMERS_CONFIG)?);
+            // The embedded model's folder has a config.json too: that of its text tower.
+            let is_clip = read_json(Files::Disk, &config).ok()?.get("model_type").is_none_or(|kind| kind != "bert");
+            is_clip.then(|| checkpoint(weights, config, Layout::Transformers))
+        };
+        let open_clip = |names: &[&str]| {
+            let config = existing(OPEN_CLIP_CONFIG)?;
+            let weights = names.iter().find_map(|name| existing(name))?;
+            Some(checkpoint(weights, config, Layout::OpenClip))
+        };
+        // Some repositories hold both layouts, and then `model.safetensors` is the transformers one.
+        open_clip(&OPEN_CLIP_WEIGHTS[..2]).or_else(transformers).or_else(|| open_clip(OPEN_CLIP_WEIGHTS))
+    }
+
+    fn keys(&self) -> KeyTable {
+        match self.layout {
+            Layout::OpenClip => open_clip_keys,
+            Layout::Transformers => clip_keys,
+        }
+    }
+}
+
+/// Why a folder is no checkpoint, as precisely as its files tell.
+fn missing_part(folder: &Path) -> &'static str {
+    let has = |name: &str| folder.join(name).is_file();
+    let has_weights = OPEN_CLIP_WEIGHTS.iter().any(|name| has(name));
+    let has_pickle = ["open_clip_pytorch_model.bin", "pytorch_model.bin", "open_clip_pytorch_model.pth", "model.pth"];
+    if has_weights {
+        "it has weights but neither open_clip_config.json nor transformers' config.json"
+    } else if has_pickle.into_iter().any(has) {
+        "it has only PyTorch pickles, which can run code; convert them to safetensors"
+    } else if has(OPEN_CLIP_CONFIG) || has(TRANSFORMERS_CONFIG) {
+        "it has a configuration but no open_clip_model.safetensors or model.safetensors"
+    } else {
+        "it has neither open_clip_config.json nor config.json"
+    }
+}
+
+/// Reads a small JSON file; its size is checked first.
+pub fn read_json(files: Files, path: &Path) -> Result<Value, LoadError> {
+    let text =
+        files.read(path, MAX_JSON_BYTES).map_err(|source| LoadError::Read { path: path.to_owned(), source })?;
+    serde_json::from_slice(&text).map_err(|source| LoadError::Config { section: "as JSON", path: path.to_owned(), source })
+}
+
+/// Why a text cannot be encoded.
+#[derive(Debug, thiserror::Error)]
+pub enum EncodeError {
+    /// The checkpoint came without the tokenizer that its text tower needs.
+    #[error("the checkpoint has no tokenizer: put its tokenizer.json into {folder:?}")]
+    NoTokenizer {
+        /// Where it belongs.
+        folder: PathBuf,
+    },
+    /// The tokenizer refused a text.
+    #[error("cannot tokenise a text")]
+    Tokenizer(#[from] tokenizer::TokenizerError),
+    /// A token id that the tower has no row for.
+    #[error("token id {id} is not below the vocabulary size {vocab_size}")]
+    TokenRange {
+        /// The id.
+        id: u32,
+        /// The number of rows.
+        vocab_size: usize,
+    },
+    /// Pixels of another shape than the tower takes.
+    #[error("pixels of shape {found:?} do not fit the tower's {expected:?}")]
+    PixelShape {
+        /// `[3, height, width]`.
+        expected: [usize; 3],
+        /// What was given.
+        found: Vec<usize>,
+    },
+}
+
+/// A model ready for pictures and words.
+pub struct Model {
+    /// Towers and projections.
+    pub clip: Clip,
+    /// What they are.
+    pub config: ClipConfig,
+    /// How a picture becomes pixels.
+    pub preprocess: PreprocessConfig,
+    /// Its files.
+    pub checkpoint: Checkpoint,
+    tokenizer: Option<Tokenizer>,
+}
+
+impl Model {
+    /// Loads a checkpoint onto a device. `image_size` replaces the configuration's, with resampled positions.
+    pub fn load(checkpoint: Checkpoint, image_size: Option<[usize; 2]>, device: &Device) -> Result<Self, LoadError> {
+        let json = read_json(checkpoint.files, &checkpoint.config)?;
+        let (config, mut preprocess) = match checkpoint.layout {
+            Layout::OpenClip => open_clip_parts(json, &checkpoint, image_size)?,
+            Layout::Transformers => transformers_parts(&json, &checkpoint, image_size)?,
+        };
+        preprocess.size = config.vision.image_size();
+        let weights = Weights::open(checkpoint.files, &checkpoint.weights, checkpoint.keys(), device)?;
+        let clip = Clip::load(weights, &config)?;
+        let tokenizer = load_tokenizer(&config, &checkpoint)?;
+        Ok(Self { clip, config, preprocess, checkpoint, tokenizer })
+    }
+
+    /// The tokenizer, where the checkpoint has one.
+    pub fn tokenizer(&self) -> Result<&Tokenizer, EncodeError> {
+        let folder = || self.checkpoint.config.parent().unwrap_or(Path::new(".")).to_owned();
+        self.tokenizer.as_ref().ok_or_else(|| EncodeError::NoTokenizer { folder: folder() })
+    }
+
+    /// Labels or sentences as tokens. Special tokens written out in a text are left out, so that they cannot move the
+    /// pooled position.
+    pub fn tokenize(&self, texts: &[impl AsRef<str>]) -> Result<TokenBatch, EncodeError> {
+        let tokenizer = self.tokenizer()?;
+        let mut ids = Vec::with_capacity(texts.len() * self.config.context_length);
+        for text in texts {
+            ids.extend(tokenizer.encode_label(text.as_ref())?.ids);
+        }
+        let tokens = TokenBatch::new(ids, self.config.context_length);
+        self.check_tokens(&tokens)?;
+        Ok(tokens)
+    }
+
+    /// Refuses ids that the tower has no row for.
+    pub fn check_tokens(&self, tokens: &TokenBatch) -> Result<(), EncodeError> {
+        let vocab_size = self.config.text.vocab_size();
+        match tokens.ids().iter().find(|id| **id as usize >= vocab_size) {
+            Some(id) => Err(EncodeError::TokenRange { id: *id, vocab_size }),
+            None => Ok(()),
+        }
+    }
+
+    /// Normalised pixels of several pictures as one tensor on the model's device.
+    ///
+    /// # Shapes
+    /// - pixels: `[batch · 3 · height · width]`
+    /// - output: `[batch, 3, height, width]`
+    ///
+    /// # Panics
+    /// If the number of values is no multiple of one picture's.
+    pub fn pixel_batch(&self, pixels: Vec<f32>) -> Tensor<4> {
+        let [height, width] = self.config.vision.image_size();
+        let batch = pixels.len() / (3 * height * width);
+        Tensor::from_data(TensorData::new(pixels, [batch, 3, height, width]), self.clip.device())
+    }
+}
+
+fn open_clip_parts(
+    mut json: Value,
+    checkpoint: &Checkpoint,
+    image_size: Option<[usize; 2]>,
+) -> Result<(ClipConfig, PreprocessConfig), LoadError> {
+    let path = &checkpoint.config;
+    if let Some(key) = json.as_object().and_then(|map| map.keys().find(|k| !["model_cfg", "preprocess_cfg"].contains(&k.as_str()))) {
+        return Err(LoadError::Unsupported { what: format!("the unknown key {key:?}"), path: path.clone() });
+    }
+    let config = ClipConfig::from_open_clip(json["model_cfg"].take(), checkpoint.files, path, image_size)?;
+    let preprocess = PreprocessConfig::from_open_clip(&json["preprocess_cfg"], config.vision.image_size())
+        .map_err(|source| LoadError::Preprocess { path: path.clone(), source })?;
+    Ok((config, preprocess))
+}
+
+fn transformers_parts(
+    json: &Value,
+    checkpoint: &Checkpoint,
+    image_size: Option<[usize; 2]>,
+) -> Result<(ClipConfig, PreprocessConfig), LoadError> {
+    let config = clip_config(json, &checkpoint.config, image_size)?;
+    let path = checkpoint.config.with_file_name("preprocessor_config.json");
+    let preprocess = PreprocessConfig::from_transformers(&read_json(checkpoint.files, &path)?)
+        .map_err(|source| LoadError::Preprocess { path, source })?;
+    Ok((config, preprocess))
+}
+
+fn load_tokenizer(config: &ClipConfig, checkpoint: &Checkpoint) -> Result<Option<Tokenizer>, LoadError> {
+    match config.tokenizer {
+        TokenizerKind::Clip if config.text.vocab_size() >= CLIP_VOCABULARY => {
+            Ok(Some(Tokenizer::clip(CLIP_MERGES, config.context_length)?))
+        }
+        TokenizerKind::Clip => Ok(None),
+        TokenizerKind::File { pad_id, clean, strip_sep_token } => {
+            let path = checkpoint.config.with_file_name("tokenizer.json");
+            if !checkpoint.files.has(&path) {
+                return Ok(None);
+            }
+            let json = checkpoint
+                .files
+                .read(&path, MAX_TOKENIZER_BYTES)
+                .map_err(|source| LoadError::Read { path: path.clone(), source })?;
+            let options =
+                tokenizer::TokenizerConfig { context_length: config.context_length, pad_id, clean, strip_sep_token };
+            Ok(Some(Tokenizer::from_json(&json, &path, options)?))
+        }
+    }
+}

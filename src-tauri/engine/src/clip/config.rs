@@ -1,0 +1,613 @@
+//! What a checkpoint is, read from open_clip's `open_clip_config.json`.
+//!
+//! Follows open_clip `model.py` (`CLIPVisionCfg`, `CLIPTextCfg`, `_build_vision_tower`, `_build_text_tower`) at commit
+//! 89fb801f. A key that we do not know is refused by name, because one key can change every answer. A key that we know
+//! but do not compute is refused too, unless its value is the one that changes nothing.
+
+use std::path::Path;
+
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::{
+    ScoreKind,
+    bert::BertConfig,
+    block::{Activation, BlockConfig, Sight},
+    efficientnet::EfficientNetConfig,
+    position::Rule,
+    text::{TextConfig, TextPool},
+    transformers::read_bert_config,
+    vit::{VisionPool, VitConfig},
+};
+use crate::{
+    error::LoadError,
+    files::Files,
+    projection::{Form, Orientation, ProjectionConfig},
+    tokenizer::Clean,
+};
+
+/// An image tower's configuration.
+#[derive(Debug, Clone, PartialEq)]
+pub enum VisionTowerConfig {
+    /// open_clip's own.
+    Vit(VitConfig),
+    /// timm's EfficientNet-Lite.
+    EfficientNet(EfficientNetConfig),
+}
+
+impl VisionTowerConfig {
+    /// Height and width of the input in pixels.
+    pub fn image_size(&self) -> [usize; 2] {
+        match self {
+            Self::Vit(config) => config.image_size,
+            Self::EfficientNet(config) => config.image_size,
+        }
+    }
+
+    /// What the tower is, in a few words.
+    pub fn describe(&self) -> String {
+        match self {
+            Self::Vit(VitConfig { layers, block, patch_size, .. }) => {
+                format!("ViT, {layers} layers of {}, patches of {} px", block.width, patch_size[0])
+            }
+            Self::EfficientNet(config) => format!("EfficientNet-Lite, feature of {}", config.feature_channels()),
+        }
+    }
+}
+
+/// A text tower's configuration.
+#[derive(Debug, Clone, PartialEq)]
+pub enum TextTowerConfig {
+    /// open_clip's own.
+    Native(TextConfig),
+    /// BERT.
+    Bert(BertConfig),
+}
+
+impl TextTowerConfig {
+    /// Number of token ids; every id must be below it.
+    pub fn vocab_size(&self) -> usize {
+        match self {
+            Self::Native(config) => config.vocab_size,
+            Self::Bert(config) => config.vocab_size,
+        }
+    }
+
+    /// What the tower is, in a few words.
+    pub fn describe(&self) -> String {
+        match self {
+            Self::Native(TextConfig { layers, block, .. }) => format!("transformer, {layers} layers of {}", block.width),
+            Self::Bert(BertConfig { layers, width, .. }) => format!("BERT, {layers} layers of {width}"),
+        }
+    }
+}
+
+/// Which tokenizer the text tower was trained with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum TokenizerKind {
+    /// CLIP's own byte-pair encoding, which Cliploupe carries.
+    Clip,
+    /// The checkpoint's `tokenizer.json`.
+    File {
+        /// What fills a text up to the context length.
+        pad_id: u32,
+        /// How a text is cleaned beforehand: open_clip's `tokenizer_kwargs.clean`.
+        clean: Clean,
+        /// Whether separators are replaced by zeros, as CLIPA wants it.
+        strip_sep_token: bool,
+    },
+}
+
+/// Everything about a model but its weights, its tokenizer and its preprocessing.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ClipConfig {
+    /// The image tower.
+    pub vision: VisionTowerConfig,
+    /// The text tower.
+    pub text: TextTowerConfig,
+    /// From the image tower to the joint space.
+    pub image_projection: ProjectionConfig,
+    /// From the text tower to the joint space.
+    pub text_projection: ProjectionConfig,
+    /// Size of the joint space.
+    pub embed_dim: usize,
+    /// Tokens of a text, with padding.
+    pub context_length: usize,
+    /// How cosines become scores.
+    pub score_kind: ScoreKind,
+    /// How texts become tokens.
+    pub tokenizer: TokenizerKind,
+    /// Whether the person asked for another image size than the configuration's.
+    pub resampled: bool,
+    /// Tensors that may be in the file and mean nothing.
+    pub ignored_keys: &'static [&'static str],
+}
+
+/// Tensors without influence that some versions of the writers stored.
+const IGNORED_KEYS: &[&str] = &[
+    "text.transformer.embeddings.position_ids",
+    "text_model.embeddings.position_ids",
+    "vision_model.embeddings.position_ids",
+];
+
+/// A size that is a number or `[height, width]`.
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(untagged)]
+pub(super) enum Size {
+    Square(usize),
+    Rectangle([usize; 2]),
+}
+
+impl Size {
+    pub(super) fn height_width(self) -> [usize; 2] {
+        match self {
+            Self::Square(side) => [side, side],
+            Self::Rectangle(size) => size,
+        }
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Model {
+    embed_dim: usize,
+    vision_cfg: Value,
+    text_cfg: Value,
+    #[serde(default)]
+    quick_gelu: bool,
+    #[serde(default)]
+    custom_text: bool,
+    #[serde(default, rename = "init_logit_scale")]
+    _init_logit_scale: Option<f64>,
+    init_logit_bias: Option<f64>,
+    #[serde(default, rename = "nonscalar_logit_scale")]
+    _nonscalar_logit_scale: bool,
+    multimodal_cfg: Option<Value>,
+}
+
+/// `vision_cfg`. Fields with a leading underscore only matter in training.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Vision {
+    image_size: Option<Size>,
+    patch_size: Option<Size>,
+    layers: Option<Value>,
+    width: Option<usize>,
+    head_width: Option<usize>,
+    mlp_ratio: Option<f64>,
+    ls_init_value: Option<f64>,
+    #[serde(default)]
+    no_ln_pre: bool,
+    pool_type: Option<String>,
+    #[serde(default)]
+    final_ln_after_pool: bool,
+    #[serde(default)]
+    attentional_pool: Value,
+    pos_embed_type: Option<String>,
+    act_kwargs: Option<Value>,
+    norm_kwargs: Option<Value>,
+    block_type: Option<String>,
+    #[serde(default)]
+    qk_norm: bool,
+    #[serde(default)]
+    scaled_cosine_attn: bool,
+    #[serde(default)]
+    scale_heads: bool,
+    #[serde(default)]
+    scale_attn_inner: bool,
+    #[serde(default)]
+    scale_attn: bool,
+    #[serde(default)]
+    scale_fc: bool,
+    timm_model_name: Option<String>,
+    timm_pool: Option<String>,
+    timm_proj: Option<String>,
+    #[serde(default)]
+    timm_proj_bias: bool,
+    #[serde(rename = "attn_pooler_heads")]
+    _attn_pooler_heads: Option<usize>,
+    #[serde(rename = "attn_pooler_queries")]
+    _attn_pooler_queries: Option<usize>,
+    #[serde(rename = "patch_dropout")]
+    _patch_dropout: Option<f64>,
+    #[serde(rename = "output_tokens")]
+    _output_tokens: Option<bool>,
+    #[serde(rename = "timm_model_pretrained")]
+    _timm_model_pretrained: Option<bool>,
+    #[serde(rename = "timm_drop")]
+    _timm_drop: Option<f64>,
+    #[serde(rename = "timm_drop_path")]
+    _timm_drop_path: Option<f64>,
+}
+
+/// `text_cfg`.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Text {
+    #[serde(default = "default_context_length")]
+    context_length: usize,
+    #[serde(default = "default_vocab_size")]
+    vocab_size: usize,
+    #[serde(default = "default_text_width")]
+    width: usize,
+    #[serde(default = "default_text_heads")]
+    heads: usize,
+    #[serde(default = "default_layers")]
+    layers: usize,
+    mlp_ratio: Option<f64>,
+    ls_init_value: Option<f64>,
+    pool_type: Option<String>,
+    eos_id: Option<u32>,
+    #[serde(default)]
+    no_causal_mask: bool,
+    #[serde(default)]
+    embed_cls: bool,
+    #[serde(default)]
+    proj_bias: bool,
+    proj_type: Option<String>,
+    act_kwargs: Option<Value>,
+    norm_kwargs: Option<Value>,
+    #[serde(default)]
+    use_pad_mask: bool,
+    pad_id: Option<u32>,
+    hf_model_name: Option<String>,
+    hf_tokenizer_name: Option<String>,
+    tokenizer_kwargs: Option<TokenizerKwargs>,
+    hf_proj_type: Option<String>,
+    hf_pooler_type: Option<String>,
+    #[serde(rename = "hf_model_pretrained")]
+    _hf_model_pretrained: Option<bool>,
+    #[serde(rename = "output_tokens")]
+    _output_tokens: Option<bool>,
+    // 4.x names the writer of the text tower; "default" is the one below.
+    text_arch: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct TokenizerKwargs {
+    clean: Option<Clean>,
+    #[serde(default)]
+    strip_sep_token: bool,
+}
+
+fn default_context_length() -> usize {
+    77
+}
+fn default_vocab_size() -> usize {
+    49408
+}
+fn default_text_width() -> usize {
+    512
+}
+fn default_text_heads() -> usize {
+    8
+}
+fn default_layers() -> usize {
+    12
+}
+
+/// Errors of this module name the file; this carries it.
+#[derive(Clone, Copy)]
+pub(super) struct Context<'a> {
+    pub files: Files,
+    pub path: &'a Path,
+}
+
+impl Context<'_> {
+    pub fn parse<T: for<'de> Deserialize<'de>>(self, value: Value, section: &'static str) -> Result<T, LoadError> {
+        serde_json::from_value(value).map_err(|source| LoadError::Config { section, path: self.path.to_owned(), source })
+    }
+
+    pub fn unsupported(self, what: impl Into<String>) -> LoadError {
+        LoadError::Unsupported { what: what.into(), path: self.path.to_owned() }
+    }
+
+    pub fn impossible(self, what: impl Into<String>) -> LoadError {
+        LoadError::Impossible { what: what.into(), path: self.path.to_owned() }
+    }
+
+    /// Refuses a known key whose value would change the result in a way that is not computed.
+    fn refuse(self, is_used: bool, what: &str) -> Result<(), LoadError> {
+        if is_used { Err(self.unsupported(what)) } else { Ok(()) }
+    }
+
+    /// Sizes come from a file, so they are bounded before anything is computed from them.
+    pub fn size(self, name: &str, value: usize) -> Result<usize, LoadError> {
+        const LARGEST: usize = 1 << 24;
+        if (1..=LARGEST).contains(&value) { Ok(value) } else { Err(self.impossible(format!("{name} = {value}"))) }
+    }
+}
+
+impl ClipConfig {
+    /// Reads the `model_cfg` of an open_clip configuration.
+    ///
+    /// `path` is the configuration file, for messages and for the files beside it; `image_size` replaces the
+    /// configuration's, with resampled positions.
+    pub fn from_open_clip(
+        model_cfg: Value,
+        files: Files,
+        path: &Path,
+        image_size: Option<[usize; 2]>,
+    ) -> Result<Self, LoadError> {
+        let context = Context { files, path };
+        let model: Model = context.parse(model_cfg, "model_cfg")?;
+        context.refuse(model.multimodal_cfg.is_some(), "multimodal_cfg (CoCa)")?;
+        context.size("embed_dim", model.embed_dim)?;
+        let vision: Vision = context.parse(model.vision_cfg, "model_cfg.vision_cfg")?;
+        let text: Text = context.parse(model.text_cfg, "model_cfg.text_cfg")?;
+        let activation = if model.quick_gelu { Activation::QuickGelu } else { Activation::Gelu };
+        let custom_text = model.custom_text || text.hf_model_name.is_some();
+        let context_length = context.size("text_cfg.context_length", text.context_length)?;
+        let tokenizer = tokenizer_kind(&text);
+        let (vision, image_projection) = vision_tower(&vision, model.embed_dim, activation, image_size, context)?;
+        let (text, text_projection) = if text.hf_model_name.is_some() {
+            hf_text_tower(&text, model.embed_dim, context)?
+        } else {
+            native_text_tower(&text, model.embed_dim, activation, custom_text, context)?
+        };
+        Ok(Self {
+            vision,
+            text,
+            image_projection,
+            text_projection,
+            embed_dim: model.embed_dim,
+            context_length,
+            score_kind: if model.init_logit_bias.is_some() { ScoreKind::Sigmoid } else { ScoreKind::Softmax },
+            tokenizer,
+            resampled: image_size.is_some(),
+            ignored_keys: IGNORED_KEYS,
+        })
+    }
+}
+
+fn tokenizer_kind(text: &Text) -> TokenizerKind {
+    if text.hf_tokenizer_name.is_none() {
+        return TokenizerKind::Clip;
+    }
+    let kwargs = text.tokenizer_kwargs.as_ref();
+    TokenizerKind::File {
+        pad_id: text.pad_id.unwrap_or(0),
+        // open_clip tokenizer.py, HFTokenizer: clean="whitespace".
+        clean: kwargs.and_then(|k| k.clean).unwrap_or(Clean::Whitespace),
+        strip_sep_token: kwargs.is_some_and(|k| k.strip_sep_token),
+    }
+}
+
+type TowerWithProjection<T> = (T, ProjectionConfig);
+
+fn vision_tower(
+    vision: &Vision,
+    embed_dim: usize,
+    activation: Activation,
+    image_size: Option<[usize; 2]>,
+    context: Context<'_>,
+) -> Result<TowerWithProjection<VisionTowerConfig>, LoadError> {
+    let image_size = image_size.unwrap_or_else(|| vision.image_size.map_or([224, 224], Size::height_width));
+    for side in image_size {
+        if !(1..=8192).contains(&side) {
+            return Err(context.impossible(format!("vision_cfg.image_size = {side}")));
+        }
+    }
+    match &vision.timm_model_name {
+        Some(name) => timm_tower(vision, name, embed_dim, image_size, context),
+        None => native_vision_tower(vision, embed_dim, activation, image_size, context),
+    }
+}
+
+fn native_vision_tower(
+    vision: &Vision,
+    embed_dim: usize,
+    activation: Activation,
+    image_size: [usize; 2],
+    context: Context<'_>,
+) -> Result<TowerWithProjection<VisionTowerConfig>, LoadError> {
+    let layers = match &vision.layers {
+        None => default_layers(),
+        Some(Value::Number(n)) if n.is_u64() => n.as_u64().unwrap_or_default() as usize,
+        Some(Value::Array(_)) => return Err(context.unsupported("vision_cfg.layers as a list (ResNet)")),
+        Some(other) => return Err(context.impossible(format!("vision_cfg.layers = {other}"))),
+    };
+    let is_on = |value: &Value| !matches!(value, Value::Null | Value::Bool(false));
+    context.refuse(is_on(&vision.attentional_pool), "vision_cfg.attentional_pool (CoCa)")?;
+    context.refuse(vision.pos_embed_type.as_deref().is_some_and(|t| t != "learnable"), "vision_cfg.pos_embed_type")?;
+    context.refuse(vision.block_type.as_deref().is_some_and(|t| t != "default"), "vision_cfg.block_type")?;
+    context.refuse(vision.act_kwargs.is_some(), "vision_cfg.act_kwargs")?;
+    for (is_used, name) in [
+        (vision.qk_norm, "qk_norm"),
+        (vision.scaled_cosine_attn, "scaled_cosine_attn"),
+        (vision.scale_heads, "scale_heads"),
+        (vision.scale_attn_inner, "scale_attn_inner"),
+        (vision.scale_attn, "scale_attn"),
+        (vision.scale_fc, "scale_fc"),
+    ] {
+        context.refuse(is_used, &format!("vision_cfg.{name}"))?;
+    }
+    let width = context.size("vision_cfg.width", vision.width.unwrap_or(768))?;
+    let head_width = context.size("vision_cfg.head_width", vision.head_width.unwrap_or(64))?;
+    let patch_size = vision.patch_size.map_or([16, 16], Size::height_width);
+    if patch_size.contains(&0) || patch_size[0] > image_size[0] || patch_size[1] > image_size[1] {
+        return Err(context.impossible(format!("vision_cfg.patch_size = {patch_size:?} for {image_size:?} pixels")));
+    }
+    let block = BlockConfig {
+        width,
+        heads: heads(width, width / head_width, "vision_cfg", context)?,
+        mlp_width: mlp_width(width, vision.mlp_ratio, "vision_cfg", context)?,
+        activation,
+        epsilon: epsilon(vision.norm_kwargs.as_ref(), "vision_cfg.norm_kwargs", context)?,
+        layer_scale: vision.ls_init_value.is_some(),
+    };
+    let pool = match vision.pool_type.as_deref() {
+        None | Some("tok") => VisionPool::Token,
+        Some("avg") => VisionPool::Average,
+        Some(other) => return Err(context.unsupported(format!("vision_cfg.pool_type = {other:?}"))),
+    };
+    let tower = VitConfig {
+        image_size,
+        patch_size,
+        layers: context.size("vision_cfg.layers", layers)?,
+        block,
+        ln_pre: !vision.no_ln_pre,
+        pool,
+        norm_after_pool: vision.final_ln_after_pool,
+        position_rule: Rule::BicubicAntialias,
+    };
+    let projection = ProjectionConfig {
+        key: "visual.proj".into(),
+        form: Form::Linear { orientation: Orientation::InOut, bias: false },
+        input_dim: width,
+        output_dim: embed_dim,
+        affine_before: Some("visual.ln_post".into()),
+    };
+    Ok((VisionTowerConfig::Vit(tower), projection))
+}
+
+fn timm_tower(
+    vision: &Vision,
+    name: &str,
+    embed_dim: usize,
+    image_size: [usize; 2],
+    context: Context<'_>,
+) -> Result<TowerWithProjection<VisionTowerConfig>, LoadError> {
+    let tower = EfficientNetConfig::named(name, image_size)
+        .ok_or_else(|| context.unsupported(format!("vision_cfg.timm_model_name = {name:?}")))?;
+    if !matches!(vision.timm_pool.as_deref(), None | Some("" | "avg")) {
+        return Err(context.unsupported(format!("vision_cfg.timm_pool = {:?}", vision.timm_pool)));
+    }
+    let input_dim = tower.feature_channels();
+    let (key, form) = match vision.timm_proj.as_deref() {
+        // open_clip model.py, CLIPVisionCfg: timm_proj defaults to "linear".
+        None | Some("linear") => {
+            ("visual.head.proj", Form::Linear { orientation: Orientation::OutIn, bias: vision.timm_proj_bias })
+        }
+        Some("mlp") => {
+            let biases = [true, vision.timm_proj_bias];
+            ("visual.head.mlp", Form::Mlp { layers: ["fc1", "fc2"], hidden: 2 * embed_dim, biases })
+        }
+        Some("none") if input_dim == embed_dim => ("visual.head", Form::Identity),
+        Some(other) => return Err(context.unsupported(format!("vision_cfg.timm_proj = {other:?}"))),
+    };
+    // The trunk ends in an activation and a mean, so no affine layer is in front.
+    let projection = ProjectionConfig { key: key.into(), form, input_dim, output_dim: embed_dim, affine_before: None };
+    Ok((VisionTowerConfig::EfficientNet(tower), projection))
+}
+
+fn native_text_tower(
+    text: &Text,
+    embed_dim: usize,
+    activation: Activation,
+    custom_text: bool,
+    context: Context<'_>,
+) -> Result<TowerWithProjection<TextTowerConfig>, LoadError> {
+    context.refuse(text.embed_cls, "text_cfg.embed_cls (CoCa)")?;
+    context.refuse(text.use_pad_mask, "text_cfg.use_pad_mask")?;
+    context.refuse(text.act_kwargs.is_some(), "text_cfg.act_kwargs")?;
+    context.refuse(text.text_arch.as_deref().is_some_and(|a| a != "default"), "text_cfg.text_arch")?;
+    let width = context.size("text_cfg.width", text.width)?;
+    let prefix = if custom_text { "text." } else { "" };
+    let block = BlockConfig {
+        width,
+        heads: heads(width, text.heads, "text_cfg", context)?,
+        mlp_width: mlp_width(width, text.mlp_ratio, "text_cfg", context)?,
+        activation,
+        epsilon: epsilon(text.norm_kwargs.as_ref(), "text_cfg.norm_kwargs", context)?,
+        layer_scale: text.ls_init_value.is_some(),
+    };
+    let pool = match text.pool_type.as_deref() {
+        None | Some("argmax") => TextPool::Argmax,
+        Some("eos") => {
+            TextPool::Eos(text.eos_id.ok_or_else(|| context.impossible("text_cfg.pool_type = \"eos\" without eos_id"))?)
+        }
+        Some("last") => TextPool::Last,
+        Some("first") => TextPool::First,
+        Some(other) => return Err(context.unsupported(format!("text_cfg.pool_type = {other:?}"))),
+    };
+    let form = match (text.proj_type.as_deref(), text.proj_bias) {
+        // open_clip transformer.py:1654-1660: a bias turns the bare parameter into an nn.Linear, stored the other way round.
+        (None | Some("linear"), false) => Form::Linear { orientation: Orientation::InOut, bias: false },
+        (None | Some("linear"), true) => Form::Linear { orientation: Orientation::OutIn, bias: true },
+        (Some("none"), _) if width == embed_dim => Form::Identity,
+        (Some(other), _) => return Err(context.unsupported(format!("text_cfg.proj_type = {other:?}"))),
+    };
+    let tower = TextConfig {
+        prefix,
+        context_length: text.context_length,
+        vocab_size: context.size("text_cfg.vocab_size", text.vocab_size)?,
+        layers: context.size("text_cfg.layers", text.layers)?,
+        block,
+        pool,
+        sight: if text.no_causal_mask { Sight::Full } else { Sight::Causal },
+    };
+    let projection = ProjectionConfig {
+        key: format!("{prefix}text_projection"),
+        form,
+        input_dim: width,
+        output_dim: embed_dim,
+        affine_before: Some(format!("{prefix}ln_final")),
+    };
+    Ok((TextTowerConfig::Native(tower), projection))
+}
+
+fn hf_text_tower(
+    text: &Text,
+    embed_dim: usize,
+    context: Context<'_>,
+) -> Result<TowerWithProjection<TextTowerConfig>, LoadError> {
+    // open_clip fetches any other name from a hub; "." is the checkpoint's own folder.
+    let name = text.hf_model_name.as_deref().unwrap_or_default();
+    context.refuse(name != ".", &format!("text_cfg.hf_model_name = {name:?}"))?;
+    let pooler = text.hf_pooler_type.as_deref().unwrap_or("mean_pooler");
+    context.refuse(pooler != "mean_pooler", &format!("text_cfg.hf_pooler_type = {pooler:?}"))?;
+    let tower = read_bert_config(context.files, &context.path.with_file_name("config.json"))?;
+    if text.context_length > tower.positions {
+        let what = format!("text_cfg.context_length = {} with {} positions", text.context_length, tower.positions);
+        return Err(context.impossible(what));
+    }
+    // open_clip hf_model.py:184-191. The MLP is the default, and neither form has a bias.
+    let form = match text.hf_proj_type.as_deref() {
+        Some("linear") => Form::Linear { orientation: Orientation::OutIn, bias: false },
+        None | Some("mlp") => {
+            Form::Mlp { layers: ["0", "2"], hidden: (tower.width + embed_dim) / 2, biases: [false, false] }
+        }
+        Some(other) => return Err(context.unsupported(format!("text_cfg.hf_proj_type = {other:?}"))),
+    };
+    let projection = ProjectionConfig {
+        key: "text.proj".into(),
+        form,
+        input_dim: tower.width,
+        output_dim: embed_dim,
+        // The mean over tokens keeps the shift of the last norm.
+        affine_before: Some(format!("text.transformer.encoder.layer.{}.output.LayerNorm", tower.layers - 1)),
+    };
+    Ok((TextTowerConfig::Bert(tower), projection))
+}
+
+fn heads(width: usize, heads: usize, section: &str, context: Context<'_>) -> Result<usize, LoadError> {
+    if heads > 0 && width.is_multiple_of(heads) {
+        Ok(heads)
+    } else {
+        Err(context.impossible(format!("{heads} heads for {section}.width = {width}")))
+    }
+}
+
+fn mlp_width(width: usize, ratio: Option<f64>, section: &str, context: Context<'_>) -> Result<usize, LoadError> {
+    let ratio = ratio.unwrap_or(4.0);
+    if !(ratio.is_finite() && ratio > 0.0 && ratio < 1e3) {
+        return Err(context.impossible(format!("{section}.mlp_ratio = {ratio}")));
+    }
+    context.size("mlp width", (width as f64 * ratio) as usize)
+}
+
+/// LayerNorm's epsilon: 1e-5 as in torch, unless `norm_kwargs` says otherwise.
+fn epsilon(norm_kwargs: Option<&Value>, section: &'static str, context: Context<'_>) -> Result<f64, LoadError> {
+    #[derive(Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct NormKwargs {
+        eps: Option<f64>,
+    }
+    let epsilon = match norm_kwargs {
+        None => None,
+        Some(kwargs) => context.parse::<NormKwargs>(kwargs.clone(), section)?.eps,
+    };
+    Ok(epsilon.unwrap_or(1e-5))
+}

@@ -1,0 +1,256 @@
+//! EfficientNet-Lite, the image trunk of the embedded model.
+//! Follows timm `models/efficientnet.py` (`_gen_efficientnet_lite`) and `_efficientnet_blocks.py` at 1.0.31.
+//!
+//! Every convolution is followed by a BatchNorm; in inference that is a scale and a shift per channel, so it is folded
+//! into the convolution while loading.
+
+use burn::tensor::{Tensor, TensorData, activation::relu6, assert_shape, module::conv2d, ops::ConvOptions};
+
+use crate::{error::LoadError, probe::Probe, weights::Weights};
+
+/// TensorFlow's BatchNorm epsilon, which `tf_*` models of timm keep (`BN_EPS_TF_DEFAULT`).
+const BATCH_NORM_EPSILON: f32 = 1e-3;
+
+/// A row of timm's architecture table: repeats before depth scaling, kernel, stride, expansion, channels before width scaling.
+struct StageRow {
+    repeats: usize,
+    kernel: usize,
+    stride: usize,
+    expansion: usize,
+    channels: usize,
+}
+
+const fn row(repeats: usize, kernel: usize, stride: usize, expansion: usize, channels: usize) -> StageRow {
+    StageRow { repeats, kernel, stride, expansion, channels }
+}
+
+/// timm `_gen_efficientnet_lite`: `ds_r1_k3_s1_e1_c16`, `ir_r2_k3_s2_e6_c24`, …
+const STAGES: [StageRow; 7] = [
+    row(1, 3, 1, 1, 16),
+    row(2, 3, 2, 6, 24),
+    row(2, 5, 2, 6, 40),
+    row(3, 3, 2, 6, 80),
+    row(3, 5, 1, 6, 112),
+    row(4, 5, 2, 6, 192),
+    row(1, 3, 1, 6, 320),
+];
+
+const STEM_CHANNELS: usize = 32;
+/// Channels of the trunk's feature; Lite models do not scale it.
+const FEATURE_CHANNELS: usize = 1280;
+
+/// Which EfficientNet-Lite.
+#[derive(Debug, Clone, PartialEq)]
+pub struct EfficientNetConfig {
+    /// Height and width of the input in pixels.
+    pub image_size: [usize; 2],
+    /// Multiplies the channels of the table.
+    pub width_multiplier: f64,
+    /// Multiplies the repeats of the table.
+    pub depth_multiplier: f64,
+}
+
+impl EfficientNetConfig {
+    /// The trunk that timm calls `name`, if it is one of these.
+    pub fn named(name: &str, image_size: [usize; 2]) -> Option<Self> {
+        let (width_multiplier, depth_multiplier) = match name {
+            "tf_efficientnet_lite0" => (1.0, 1.0),
+            "tf_efficientnet_lite1" => (1.0, 1.1),
+            "tf_efficientnet_lite2" => (1.1, 1.2),
+            "tf_efficientnet_lite3" => (1.2, 1.4),
+            "tf_efficientnet_lite4" => (1.4, 1.8),
+            _ => return None,
+        };
+        Some(Self { image_size, width_multiplier, depth_multiplier })
+    }
+
+    /// Size of the pooled feature.
+    pub fn feature_channels(&self) -> usize {
+        FEATURE_CHANNELS
+    }
+
+    /// timm `round_channels`: to the nearest multiple of 8, never more than a tenth down.
+    fn channels(&self, base: usize) -> usize {
+        let scaled = base as f64 * self.width_multiplier;
+        let rounded = (((scaled + 4.0) / 8.0) as usize * 8).max(8);
+        if (rounded as f64) < 0.9 * scaled { rounded + 8 } else { rounded }
+    }
+
+    /// timm `_scale_stage_depth`; Lite models fix the first and the last stage.
+    fn repeats(&self, stage: usize) -> usize {
+        let base = STAGES[stage].repeats;
+        if stage == 0 || stage + 1 == STAGES.len() {
+            base
+        } else {
+            (base as f64 * self.depth_multiplier).ceil() as usize
+        }
+    }
+}
+
+/// A convolution with its BatchNorm folded in, padded as TensorFlow's `SAME`.
+#[derive(Debug)]
+struct Conv {
+    weight: Tensor<4>,
+    bias: Tensor<1>,
+    stride: usize,
+    groups: usize,
+}
+
+/// What a convolution is: `[out, in / groups, kernel, kernel]`.
+#[derive(Clone, Copy)]
+struct ConvShape {
+    out: usize,
+    inputs: usize,
+    kernel: usize,
+    stride: usize,
+    groups: usize,
+}
+
+impl Conv {
+    fn load(weights: &Weights, conv: &str, norm: &str, shape: ConvShape) -> Result<Self, LoadError> {
+        let ConvShape { out, inputs, kernel, stride, groups } = shape;
+        let dims = [out, inputs / groups, kernel, kernel];
+        let mut weight = weights.values(&format!("{conv}.weight"), &dims)?;
+        let part = |name: &str| weights.values(&format!("{norm}.{name}"), &[out]);
+        let (gamma, beta, mean, variance) = (part("weight")?, part("bias")?, part("running_mean")?, part("running_var")?);
+        weights.ignore(&format!("{norm}.num_batches_tracked"));
+        let mut bias = beta;
+        for (channel, values) in weight.chunks_exact_mut(dims[1..].iter().product()).enumerate() {
+            let scale = gamma[channel] / (variance[channel] + BATCH_NORM_EPSILON).sqrt();
+            values.iter_mut().for_each(|v| *v *= scale);
+            bias[channel] -= mean[channel] * scale;
+        }
+        let device = weights.device();
+        Ok(Self {
+            weight: Tensor::from_data(TensorData::new(weight, dims), device),
+            bias: Tensor::from_data(TensorData::new(bias, [out]), device),
+            stride,
+            groups,
+        })
+    }
+
+    /// # Shapes
+    /// - x: `[batch, in, height, width]`
+    /// - output: `[batch, out, ⌈height / stride⌉, ⌈width / stride⌉]`
+    fn forward(&self, x: Tensor<4>) -> Tensor<4> {
+        let [_, _, height, width] = x.dims();
+        let kernel = self.weight.dims()[2];
+        let mut options = ConvOptions::new([self.stride; 2], [0, 0], [1, 1], self.groups);
+        options.padding = [height, width].map(|size| same_padding(size, kernel, self.stride));
+        conv2d(x, self.weight.clone(), Some(self.bias.clone()), options)
+    }
+}
+
+/// Padding before and after one axis so that the output has `⌈size / stride⌉` cells (timm `get_same_padding`).
+fn same_padding(size: usize, kernel: usize, stride: usize) -> (usize, usize) {
+    let total = ((size.div_ceil(stride) - 1) * stride + kernel).saturating_sub(size);
+    (total / 2, total - total / 2)
+}
+
+/// timm `DepthwiseSeparableConv` (without `expand`) and `InvertedResidual` (with it).
+#[derive(Debug)]
+struct Block {
+    expand: Option<Conv>,
+    depthwise: Conv,
+    project: Conv,
+    residual: bool,
+}
+
+impl Block {
+    fn load(weights: &Weights, name: &str, inputs: usize, out: usize, stage: &StageRow, stride: usize) -> Result<Self, LoadError> {
+        let hidden = inputs * stage.expansion;
+        let point = |out, inputs| ConvShape { out, inputs, kernel: 1, stride: 1, groups: 1 };
+        let depth = ConvShape { out: hidden, inputs: hidden, kernel: stage.kernel, stride, groups: hidden };
+        let conv = |part: &str, norm: &str, shape| Conv::load(weights, &format!("{name}.{part}"), &format!("{name}.{norm}"), shape);
+        let (expand, depthwise, project) = if stage.expansion == 1 {
+            (None, conv("conv_dw", "bn1", depth)?, conv("conv_pw", "bn2", point(out, inputs))?)
+        } else {
+            let expand = conv("conv_pw", "bn1", point(hidden, inputs))?;
+            (Some(expand), conv("conv_dw", "bn2", depth)?, conv("conv_pwl", "bn3", point(out, hidden))?)
+        };
+        Ok(Self { expand, depthwise, project, residual: stride == 1 && inputs == out })
+    }
+
+    fn forward(&self, x: Tensor<4>) -> Tensor<4> {
+        let expanded = match &self.expand {
+            Some(expand) => relu6(expand.forward(x.clone())),
+            None => x.clone(),
+        };
+        // No activation after the projecting convolution: the bottleneck is linear.
+        let out = self.project.forward(relu6(self.depthwise.forward(expanded)));
+        if self.residual { out + x } else { out }
+    }
+}
+
+/// EfficientNet-Lite without its classifier.
+#[derive(Debug)]
+pub struct EfficientNet {
+    conv_stem: Conv,
+    blocks: Vec<Vec<Block>>,
+    conv_head: Conv,
+}
+
+impl EfficientNet {
+    /// Reads the trunk from `visual.trunk.*`.
+    pub fn load(weights: &Weights, config: &EfficientNetConfig) -> Result<Self, LoadError> {
+        let conv = |name: &str, norm: &str, shape| {
+            Conv::load(weights, &format!("visual.trunk.{name}"), &format!("visual.trunk.{norm}"), shape)
+        };
+        let stem = ConvShape { out: STEM_CHANNELS, inputs: 3, kernel: 3, stride: 2, groups: 1 };
+        let conv_stem = conv("conv_stem", "bn1", stem)?;
+        let mut inputs = STEM_CHANNELS;
+        let mut blocks = Vec::with_capacity(STAGES.len());
+        for (index, stage) in STAGES.iter().enumerate() {
+            let out = config.channels(stage.channels);
+            let mut parts = Vec::new();
+            for repeat in 0..config.repeats(index) {
+                let stride = if repeat == 0 { stage.stride } else { 1 };
+                let name = format!("visual.trunk.blocks.{index}.{repeat}");
+                parts.push(Block::load(weights, &name, inputs, out, stage, stride)?);
+                inputs = out;
+            }
+            blocks.push(parts);
+        }
+        let head = ConvShape { out: FEATURE_CHANNELS, inputs, kernel: 1, stride: 1, groups: 1 };
+        Ok(Self { conv_stem, blocks, conv_head: conv("conv_head", "bn2", head)? })
+    }
+
+    /// # Shapes
+    /// - pixels: `[batch, 3, height, width]`, normalised
+    /// - output: `[batch, 1280]`, the mean over all cells
+    pub fn forward(&self, pixels: Tensor<4>, probe: &mut Probe) -> Tensor<2> {
+        let [batch, ..] = pixels.dims();
+        let mut x = relu6(self.conv_stem.forward(pixels));
+        probe.see(|| "visual.stem".into(), &x);
+        for (i, stage) in self.blocks.iter().enumerate() {
+            x = stage.iter().fold(x, |x, block| block.forward(x));
+            probe.see(|| format!("visual.stage.{i}"), &x);
+        }
+        let x = relu6(self.conv_head.forward(x));
+        let pooled = x.flatten::<3>(2, 3).mean_dim(2).reshape([batch, FEATURE_CHANNELS]);
+        assert_shape!(pooled, [batch, FEATURE_CHANNELS]);
+        probe.see(|| "visual.pooled".into(), &pooled);
+        pooled
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn same_padding_is_larger_at_the_end() {
+        assert_eq!(same_padding(260, 3, 2), (0, 1));
+        assert_eq!(same_padding(65, 5, 2), (2, 2));
+        assert_eq!(same_padding(9, 1, 1), (0, 0));
+    }
+
+    #[test]
+    fn lite2_has_timms_channels_and_depths() {
+        let config = EfficientNetConfig::named("tf_efficientnet_lite2", [260; 2]).unwrap();
+        let channels: Vec<_> = STAGES.iter().map(|s| config.channels(s.channels)).collect();
+        assert_eq!(channels, [16, 24, 48, 88, 120, 208, 352]);
+        let repeats: Vec<_> = (0..STAGES.len()).map(|s| config.repeats(s)).collect();
+        assert_eq!(repeats, [1, 3, 3, 4, 4, 5, 1]);
+    }
+}

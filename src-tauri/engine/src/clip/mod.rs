@@ -1,0 +1,247 @@
+//! A CLIP model: two towers, two projections, one joint space.
+//!
+//! Shapes are written as words, outermost axis first: `batch`, `seq` (tokens of a text or cells of a picture), `patch`,
+//! `width` (a tower's inner size), `embed` (the joint space), `heads`, `vocab`.
+//!
+//! A new tower family is a new file beside [`vit`] with a config, a `load` and a `forward` that ends at the pooled
+//! feature, and one more case in [`VisionTower`] or [`TextTower`].
+
+pub mod bert;
+pub mod block;
+pub mod config;
+pub mod efficientnet;
+pub mod position;
+pub mod text;
+pub mod transformers;
+pub mod vit;
+
+use burn::tensor::{Device, Int, Tensor, TensorData};
+
+use self::{
+    bert::Bert,
+    config::{ClipConfig, TextTowerConfig, VisionTowerConfig},
+    efficientnet::EfficientNet,
+    text::TextTransformer,
+    vit::VisionTransformer,
+};
+use crate::{error::LoadError, probe::Probe, projection::Projection, weights::Weights};
+
+/// How cosines become scores, which depends on how the model was trained.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ScoreKind {
+    /// Trained with a softmax over the batch: labels compete, and scores sum to 1 over the label set.
+    Softmax,
+    /// Trained with a sigmoid per pair: each label has a probability of its own.
+    Sigmoid,
+}
+
+/// Texts as token ids, all of one length.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TokenBatch {
+    ids: Vec<u32>,
+    length: usize,
+}
+
+impl TokenBatch {
+    /// # Shapes
+    /// - ids: `[batch · length]`, row-major
+    ///
+    /// # Panics
+    /// If `length` is 0 or does not divide the number of ids.
+    pub fn new(ids: Vec<u32>, length: usize) -> Self {
+        assert!(length > 0 && ids.len().is_multiple_of(length), "{} ids in rows of {length}", ids.len());
+        Self { ids, length }
+    }
+
+    /// Number of texts.
+    pub fn count(&self) -> usize {
+        self.ids.len() / self.length
+    }
+
+    /// Tokens per text, with padding.
+    pub fn length(&self) -> usize {
+        self.length
+    }
+
+    /// All ids, row by row.
+    pub fn ids(&self) -> &[u32] {
+        &self.ids
+    }
+
+    /// One slice of ids per text.
+    pub fn rows(&self) -> impl Iterator<Item = &[u32]> {
+        self.ids.chunks_exact(self.length)
+    }
+
+    /// The first `length` tokens of every text.
+    pub fn cut(&self, length: usize) -> Self {
+        Self { ids: self.rows().flat_map(|row| &row[..length]).copied().collect(), length }
+    }
+
+    fn to_tensor(&self, device: &Device) -> Tensor<2, Int> {
+        let ids: Vec<i32> = self.ids.iter().map(|id| *id as i32).collect();
+        Tensor::from_data(TensorData::new(ids, [self.count(), self.length]), device)
+    }
+}
+
+/// An image tower of any family.
+#[derive(Debug)]
+pub enum VisionTower {
+    /// open_clip's own.
+    Vit(VisionTransformer),
+    /// timm's EfficientNet-Lite.
+    EfficientNet(EfficientNet),
+}
+
+impl VisionTower {
+    fn load(weights: &Weights, config: &VisionTowerConfig, resampled: bool) -> Result<Self, LoadError> {
+        Ok(match config {
+            VisionTowerConfig::Vit(config) => Self::Vit(VisionTransformer::load(weights, config, resampled)?),
+            VisionTowerConfig::EfficientNet(config) => Self::EfficientNet(EfficientNet::load(weights, config)?),
+        })
+    }
+
+    fn forward(&self, pixels: Tensor<4>, probe: &mut Probe) -> Tensor<2> {
+        match self {
+            Self::Vit(tower) => tower.forward(pixels, probe),
+            Self::EfficientNet(tower) => tower.forward(pixels, probe),
+        }
+    }
+}
+
+/// A text tower of any family.
+#[derive(Debug)]
+pub enum TextTower {
+    /// open_clip's own.
+    Native(TextTransformer),
+    /// BERT from transformers.
+    Bert(Bert),
+}
+
+impl TextTower {
+    fn load(weights: &Weights, config: &TextTowerConfig) -> Result<Self, LoadError> {
+        Ok(match config {
+            TextTowerConfig::Native(config) => Self::Native(TextTransformer::load(weights, config)?),
+            TextTowerConfig::Bert(config) => Self::Bert(Bert::load(weights, config)?),
+        })
+    }
+
+    fn forward(&self, tokens: &TokenBatch, probe: &mut Probe) -> Tensor<2> {
+        match self {
+            Self::Native(tower) => tower.forward(tokens, probe),
+            Self::Bert(tower) => tower.forward(tokens, probe),
+        }
+    }
+
+    /// How many positions can influence the features of `tokens`.
+    fn needed_length(&self, tokens: &TokenBatch) -> usize {
+        match self {
+            Self::Native(tower) => tower.needed_length(tokens),
+            Self::Bert(tower) => tower.needed_length(tokens),
+        }
+    }
+}
+
+/// A model on a device.
+#[derive(Debug)]
+pub struct Clip {
+    vision: VisionTower,
+    text: TextTower,
+    image_projection: Projection,
+    text_projection: Projection,
+    logit_scale: f32,
+    logit_bias: Option<f32>,
+    parameters: u64,
+    device: Device,
+}
+
+impl Clip {
+    /// Builds towers and projections from the tensors of `weights`, all of them and no others.
+    pub fn load(weights: Weights, config: &ClipConfig) -> Result<Self, LoadError> {
+        // `text.transformer.embeddings.position_ids` is a counter that old transformers versions stored.
+        for name in config.ignored_keys {
+            weights.ignore(name);
+        }
+        let logit_bias = match config.score_kind {
+            ScoreKind::Softmax => None,
+            // open_clip factory.py:225: a checkpoint without the tensor has a bias of zero.
+            ScoreKind::Sigmoid if !weights.has("logit_bias") => Some(0.0),
+            ScoreKind::Sigmoid => Some(weights.scalar("logit_bias")?),
+        };
+        Ok(Self {
+            vision: VisionTower::load(&weights, &config.vision, config.resampled)?,
+            text: TextTower::load(&weights, &config.text)?,
+            image_projection: Projection::load(&weights, &config.image_projection)?,
+            text_projection: Projection::load(&weights, &config.text_projection)?,
+            // Stored as a logarithm, so that training cannot make it negative.
+            logit_scale: weights.scalar("logit_scale")?.exp(),
+            logit_bias,
+            device: weights.device().clone(),
+            parameters: weights.finish()?,
+        })
+    }
+
+    /// The pooled feature of each picture.
+    ///
+    /// # Shapes
+    /// - pixels: `[batch, 3, height, width]`, normalised
+    /// - output: `[batch, width]`
+    pub fn image_pooled(&self, pixels: Tensor<4>, probe: &mut Probe) -> Tensor<2> {
+        self.vision.forward(pixels, probe)
+    }
+
+    /// The pooled feature of each text, from all of its positions.
+    ///
+    /// # Shapes
+    /// - tokens: `[batch, seq]`
+    /// - output: `[batch, width]`
+    pub fn text_pooled(&self, tokens: &TokenBatch, probe: &mut Probe) -> Tensor<2> {
+        self.text.forward(tokens, probe)
+    }
+
+    /// The same numbers as [`Self::text_pooled`], run only as far as the longest text needs.
+    pub fn text_pooled_short(&self, tokens: &TokenBatch) -> Tensor<2> {
+        let length = self.text.needed_length(tokens);
+        self.text.forward(&tokens.cut(length), &mut Probe::off())
+    }
+
+    /// From the pooled feature of pictures to the joint space.
+    pub fn image_projection(&self) -> &Projection {
+        &self.image_projection
+    }
+
+    /// From the pooled feature of texts to the joint space.
+    pub fn text_projection(&self) -> &Projection {
+        &self.text_projection
+    }
+
+    /// What a cosine is multiplied with to give a logit (already exponentiated).
+    pub fn logit_scale(&self) -> f32 {
+        self.logit_scale
+    }
+
+    /// What is added to a logit, for models trained with a sigmoid.
+    pub fn logit_bias(&self) -> Option<f32> {
+        self.logit_bias
+    }
+
+    /// Number of values in all tensors of the checkpoint, without counters.
+    pub fn parameters(&self) -> u64 {
+        self.parameters
+    }
+
+    /// Where the model is.
+    pub fn device(&self) -> &Device {
+        &self.device
+    }
+}
+
+/// Rows of unit length, as `torch.nn.functional.normalize`.
+///
+/// # Shapes
+/// - x: `[batch, embed]`
+/// - output: `[batch, embed]`
+pub fn normalise(x: Tensor<2>) -> Tensor<2> {
+    let length = x.clone().powi_scalar(2).sum_dim(1).sqrt().clamp_min(1e-12);
+    x / length
+}

@@ -1,0 +1,43 @@
+//! A way to look inside a forward pass.
+//!
+//! Towers report their stages by the names that the golden fixtures use (`visual.block.3`, `text.ln_final`). Off, which
+//! is the normal case, a report costs one branch; on, every stage is copied to the host.
+
+use std::collections::BTreeMap;
+
+use burn::tensor::{Tensor, TensorData};
+
+/// Collects the stages of a forward pass, or nothing.
+#[derive(Default)]
+pub struct Probe {
+    stages: Option<BTreeMap<String, TensorData>>,
+}
+
+impl Probe {
+    /// Collects nothing.
+    pub fn off() -> Self {
+        Self { stages: None }
+    }
+
+    /// Collects every stage.
+    pub fn on() -> Self {
+        Self { stages: Some(BTreeMap::new()) }
+    }
+
+    /// Whether stages are collected; towers compute what only an onlooker needs only then.
+    pub fn is_on(&self) -> bool {
+        self.stages.is_some()
+    }
+
+    /// Reports a stage.
+    pub fn see<const D: usize>(&mut self, name: impl FnOnce() -> String, value: &Tensor<D>) {
+        if let Some(stages) = &mut self.stages {
+            stages.insert(name(), value.to_data());
+        }
+    }
+
+    /// What was collected, by name.
+    pub fn into_stages(self) -> BTreeMap<String, TensorData> {
+        self.stages.unwrap_or_default()
+    }
+}

@@ -1,0 +1,23 @@
+//! The engine against goldens: numbers from open_clip, transformers, Pillow, and files that are wrong on purpose.
+
+/// Pictures that are damaged, huge, odd or no pictures.
+mod bad_input;
+/// Checkpoints that are damaged, or not what they say.
+mod checkpoints;
+/// The embedded model against open_clip, from picture file to logits.
+mod embedded;
+/// Each deliberate mistake must fail its golden.
+mod mistakes;
+/// Resampled positions.
+mod position;
+/// Pillow's resize, level for level.
+mod preprocess;
+mod support;
+/// Token ids.
+mod tokenizer;
+/// Towers and projections, stage by stage, on the CPU.
+mod towers;
+/// The same on wgpu.
+mod wgpu;
+/// From picture and words to probabilities.
+mod zero_shot;

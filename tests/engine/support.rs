@@ -1,0 +1,268 @@
+//! Finding fixtures, and comparing with goldens stage by stage.
+
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+};
+
+use cliploupe_engine::{
+    Checkpoint, Device, LoadError, Model,
+    clip::{TokenBatch, normalise},
+    device::read,
+    probe::Probe,
+    projection::Projection,
+    zero_shot::Scoring,
+    Tensor, TensorData,
+};
+use safetensors::{Dtype, SafeTensors};
+
+/// A file below `tests/fixtures`.
+pub fn fixture(path: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/fixtures").join(path)
+}
+
+/// A file below `assets`.
+pub fn asset(path: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../assets").join(path)
+}
+
+/// A tensor of a golden file; integers become floats.
+#[derive(Debug, Clone)]
+pub struct Golden {
+    pub shape: Vec<usize>,
+    pub values: Vec<f32>,
+}
+
+pub type Goldens = BTreeMap<String, Golden>;
+
+pub fn goldens(path: &Path) -> Goldens {
+    let bytes = std::fs::read(path).unwrap_or_else(|error| panic!("{path:?}: {error}"));
+    let file = SafeTensors::deserialize(&bytes).unwrap();
+    file.tensors().into_iter().map(|(name, tensor)| (name, Golden::of(tensor.dtype(), tensor.shape(), tensor.data()))).collect()
+}
+
+impl Golden {
+    fn of(dtype: Dtype, shape: &[usize], data: &[u8]) -> Self {
+        let words = data.as_chunks::<4>().0;
+        let values = match dtype {
+            Dtype::F32 => words.iter().map(|bytes| f32::from_le_bytes(*bytes)).collect(),
+            Dtype::I32 => words.iter().map(|bytes| i32::from_le_bytes(*bytes) as f32).collect(),
+            other => panic!("goldens are f32 or i32, not {other:?}"),
+        };
+        Self { shape: shape.to_vec(), values }
+    }
+
+    fn of_data(data: TensorData) -> Self {
+        let shape = data.shape.to_vec();
+        Self { shape, values: data.convert::<f32>().to_vec().unwrap() }
+    }
+
+    pub fn tokens(&self) -> TokenBatch {
+        TokenBatch::new(self.values.iter().map(|id| *id as u32).collect(), self.shape[1])
+    }
+}
+
+/// How far a stage may be from its golden: `absolute + relative · |golden|`.
+#[derive(Debug, Clone, Copy)]
+pub struct Tolerance {
+    pub absolute: f32,
+    pub relative: f32,
+}
+
+/// What may differ where, by device: attention kernels alone differ by 1.8e-6 between two versions of open_clip.
+#[derive(Debug, Clone, Copy)]
+pub struct Tolerances {
+    hidden: Tolerance,
+    features: f32,
+    unit: f32,
+    logits: f32,
+    probabilities: f32,
+}
+
+pub const CPU: Tolerances = Tolerances {
+    hidden: Tolerance { absolute: 2e-4, relative: 1e-4 },
+    features: 1e-4,
+    unit: 2e-5,
+    logits: 3e-4,
+    probabilities: 2e-5,
+};
+
+/// WGSL lets a driver reorder sums and use approximate exponentials.
+pub const WGPU: Tolerances = Tolerances {
+    hidden: Tolerance { absolute: 1e-3, relative: 0.0 },
+    features: 5e-4,
+    unit: 1e-4,
+    logits: 2e-3,
+    probabilities: 2e-4,
+};
+
+impl Tolerances {
+    fn of(self, stage: &str) -> Tolerance {
+        let absolute = |absolute| Tolerance { absolute, relative: 0.0 };
+        match stage {
+            "image_features" | "text_features" => absolute(self.features),
+            "image_features_norm" | "text_features_norm" => absolute(self.unit),
+            "logits_per_image" => absolute(self.logits),
+            "probs" => absolute(self.probabilities),
+            _ => self.hidden,
+        }
+    }
+}
+
+/// Loads a checkpoint of the fixtures.
+pub fn load(folder: &Path, device: &Device) -> Result<Model, LoadError> {
+    Model::load(Checkpoint::find(folder, None)?, None, device)
+}
+
+/// The order in which stages are computed, so that the first wrong one is the one to look at.
+const ORDER: &[&str] = &[
+    "visual.patch_conv", "visual.embeds", "visual.attn.0", "visual.block.0", "visual.attn.1", "visual.block.1",
+    "visual.pooled", "visual.lens.0", "visual.lens.1", "visual.lens.2", "visual.dense", "image_features",
+    "image_features_norm", "text.token_embedding", "text.block.0", "text.block.1", "text.ln_final", "text.pooled",
+    "text_features", "text_features_norm", "logits_per_image", "probs",
+];
+
+/// Runs the golden's own pixels and tokens through `model` and compares every stage the golden has.
+pub fn check(model: &Model, golden: &Goldens, tolerances: Tolerances) -> Result<(), String> {
+    let stages = run(model, golden);
+    for name in golden.keys().filter(|name| !name.starts_with("input.")) {
+        assert!(ORDER.contains(&name.as_str()), "the golden has a stage that nothing compares: {name}");
+    }
+    for name in ORDER {
+        let Some(expected) = golden.get(*name) else { continue };
+        let found = stages.get(*name).ok_or_else(|| format!("stage {name} was not computed"))?;
+        compare(name, found, expected, tolerances.of(name))?;
+    }
+    Ok(())
+}
+
+pub fn compare(name: &str, found: &Golden, expected: &Golden, tolerance: Tolerance) -> Result<(), String> {
+    if found.shape != expected.shape {
+        return Err(format!("{name} has shape {:?}, expected {:?}", found.shape, expected.shape));
+    }
+    let excess = |(a, b): (&f32, &f32)| (a - b).abs() - tolerance.absolute - tolerance.relative * b.abs();
+    let worst = found.values.iter().zip(&expected.values).map(excess).fold(f32::NEG_INFINITY, |worst, e| {
+        if e.is_nan() { f32::INFINITY } else { worst.max(e) }
+    });
+    if worst <= 0.0 { Ok(()) } else { Err(format!("{name} is off by {worst:e} more than {tolerance:?}")) }
+}
+
+fn run(model: &Model, golden: &Goldens) -> Goldens {
+    let clip = &model.clip;
+    let pixels = model.pixel_batch(golden["input.pixels"].values.clone());
+    let mut probe = Probe::on();
+    let image = clip.image_projection().forward(clip.image_pooled(pixels, &mut probe));
+    let text = clip.text_projection().forward(clip.text_pooled(&golden["input.tokens"].tokens(), &mut probe));
+    let mut stages: Goldens =
+        probe.into_stages().into_iter().map(|(name, data)| (name, Golden::of_data(data))).collect();
+    project_lens(model, &mut stages);
+    let (image_unit, text_unit) = (normalise(image.clone()), normalise(text.clone()));
+    let scoring = Scoring::of(clip);
+    let cosines = image_unit.clone().matmul(text_unit.clone().transpose());
+    let [images, texts] = cosines.dims();
+    let scores: Vec<_> = read(cosines).chunks_exact(texts).flat_map(|row| scoring.scores(row)).collect();
+    let table = |values: Vec<f32>| Golden { shape: vec![images, texts], values };
+    stages.insert("logits_per_image".into(), table(scores.iter().map(|s| s.logit).collect()));
+    stages.insert("probs".into(), table(scores.iter().map(|s| s.probability).collect()));
+    for (name, tensor) in
+        [("image_features", image), ("text_features", text), ("image_features_norm", image_unit), ("text_features_norm", text_unit)]
+    {
+        stages.insert(name.into(), Golden::of_data(tensor.into_data()));
+    }
+    stages
+}
+
+/// The goldens have the logit lens and the dense features after the projection.
+fn project_lens(model: &Model, stages: &mut Goldens) {
+    let projection = model.clip.image_projection();
+    let mut depth = 0;
+    while let Some(pooled) = stages.remove(&format!("visual.pooled_at.{depth}")) {
+        stages.insert(format!("visual.lens.{depth}"), project(projection, &pooled));
+        depth += 1;
+    }
+    if let Some(patches) = stages.remove("visual.patches") {
+        stages.insert("visual.dense".into(), project(projection, &patches));
+    }
+}
+
+fn project(projection: &Projection, x: &Golden) -> Golden {
+    let width = *x.shape.last().unwrap();
+    let rows = Tensor::<2>::from_data(TensorData::new(x.values.clone(), [x.values.len() / width, width]), &Device::flex());
+    let mut shape = x.shape.clone();
+    *shape.last_mut().unwrap() = projection.config().output_dim;
+    Golden { shape, values: read(projection.forward(rows)) }
+}
+
+/// A copy of a fixture in a folder of its own, to be spoilt.
+pub struct Copy {
+    folder: tempfile::TempDir,
+    weights: &'static str,
+    config: &'static str,
+}
+
+pub type OwnedTensor = (Dtype, Vec<usize>, Vec<u8>);
+
+impl Copy {
+    pub fn of(name: &str) -> Self {
+        let from = fixture(&format!("clip/{name}"));
+        let folder = tempfile::tempdir().unwrap();
+        for entry in std::fs::read_dir(from).unwrap() {
+            let path = entry.unwrap().path();
+            std::fs::copy(&path, folder.path().join(path.file_name().unwrap())).unwrap();
+        }
+        let is_open_clip = folder.path().join("open_clip_config.json").exists();
+        let (weights, config) = if is_open_clip {
+            ("open_clip_model.safetensors", "open_clip_config.json")
+        } else {
+            ("model.safetensors", "config.json")
+        };
+        Self { folder, weights, config }
+    }
+
+    pub fn path(&self) -> &Path {
+        self.folder.path()
+    }
+
+    pub fn weights_path(&self) -> PathBuf {
+        self.path().join(self.weights)
+    }
+
+    pub fn golden(&self) -> Goldens {
+        goldens(&self.path().join("golden.safetensors"))
+    }
+
+    /// Changes the configuration.
+    pub fn edit_config(self, edit: impl FnOnce(&mut serde_json::Value)) -> Self {
+        let path = self.path().join(self.config);
+        let mut json = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
+        edit(&mut json);
+        std::fs::write(path, serde_json::to_vec(&json).unwrap()).unwrap();
+        self
+    }
+
+    /// Changes the tensors.
+    pub fn edit_tensors(self, edit: impl FnOnce(&mut BTreeMap<String, OwnedTensor>)) -> Self {
+        let bytes = std::fs::read(self.weights_path()).unwrap();
+        let file = SafeTensors::deserialize(&bytes).unwrap();
+        let mut tensors: BTreeMap<String, OwnedTensor> = file
+            .tensors()
+            .into_iter()
+            .map(|(name, t)| (name, (t.dtype(), t.shape().to_vec(), t.data().to_vec())))
+            .collect();
+        edit(&mut tensors);
+        let views = tensors
+            .iter()
+            .map(|(name, (dtype, shape, data))| (name, safetensors::tensor::TensorView::new(*dtype, shape.clone(), data).unwrap()));
+        safetensors::serialize_to_file(views, None, &self.weights_path()).unwrap();
+        self
+    }
+
+    pub fn load(&self) -> Result<Model, LoadError> {
+        load(self.path(), &Device::flex())
+    }
+
+    /// Loads and compares; a checkpoint that is refused fails too.
+    pub fn check(&self) -> Result<(), String> {
+        check(&self.load().map_err(|error| error.to_string())?, &self.golden(), CPU)
+    }
+}
