@@ -56,7 +56,9 @@ fn weights_in_integers_are_refused() {
 
 #[test]
 fn an_unknown_key_is_named_wherever_it_stands() {
-    for (section, pointer) in [("model_cfg", "/model_cfg"), ("vision", "/model_cfg/vision_cfg"), ("text", "/model_cfg/text_cfg"), ("top", "")] {
+    for (section, pointer) in
+        [("model_cfg", "/model_cfg"), ("vision", "/model_cfg/vision_cfg"), ("text", "/model_cfg/text_cfg"), ("top", "")]
+    {
         let copy = Copy::of("clip-vit").edit_config(|json| json.pointer_mut(pointer).unwrap()["frobnicate"] = 1.into());
         let message = chain(&refused(&copy));
         assert!(message.contains("frobnicate"), "{section}: {message}");
@@ -69,13 +71,16 @@ fn an_unknown_key_is_named_wherever_it_stands() {
 fn a_known_key_that_is_not_computed_is_refused_by_name() {
     let copy = Copy::of("clip-vit").edit_config(|json| json["model_cfg"]["vision_cfg"]["qk_norm"] = true.into());
     assert!(chain(&refused(&copy)).contains("qk_norm"));
-    let copy = Copy::of("clip-vit").edit_config(|json| json["model_cfg"]["vision_cfg"]["timm_model_name"] = "resnet9000".into());
+    let copy = Copy::of("clip-vit")
+        .edit_config(|json| json["model_cfg"]["vision_cfg"]["timm_model_name"] = "resnet9000".into());
     assert!(chain(&refused(&copy)).contains("resnet9000"));
 }
 
 #[test]
 fn impossible_sizes_are_refused_before_anything_is_allocated() {
-    for (key, value) in [("width", 65), ("width", 0), ("patch_size", 0), ("patch_size", 1000), ("image_size", 1_000_000)] {
+    for (key, value) in
+        [("width", 65), ("width", 0), ("patch_size", 0), ("patch_size", 1000), ("image_size", 1_000_000)]
+    {
         let copy = Copy::of("clip-vit").edit_config(|json| json["model_cfg"]["vision_cfg"][key] = value.into());
         refused(&copy);
     }

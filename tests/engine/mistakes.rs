@@ -65,7 +65,8 @@ fn the_class_token_instead_of_the_average() {
 
 #[test]
 fn the_norm_before_pooling_instead_of_after() {
-    let copy = Copy::of("clipa").edit_config(|json| json["model_cfg"]["vision_cfg"]["final_ln_after_pool"] = false.into());
+    let copy =
+        Copy::of("clipa").edit_config(|json| json["model_cfg"]["vision_cfg"]["final_ln_after_pool"] = false.into());
     fails(&copy, "visual.pooled");
 }
 

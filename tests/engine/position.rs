@@ -9,7 +9,8 @@ const TOLERANCE: Tolerance = Tolerance { absolute: 2e-6, relative: 1e-6 };
 fn every_rule_gives_the_positions_of_its_code_base() {
     let golden = goldens(&fixture("clip/pos_interp.safetensors"));
     let vision = &golden["vision.in"];
-    for (code, rule) in [("open_clip", Rule::BicubicAntialias), ("timm", Rule::BicubicAntialias), ("hf", Rule::Bicubic)] {
+    for (code, rule) in [("open_clip", Rule::BicubicAntialias), ("timm", Rule::BicubicAntialias), ("hf", Rule::Bicubic)]
+    {
         for [height, width] in [[6, 6], [3, 3], [7, 5]] {
             let name = format!("vision.{code}.{height}x{width}");
             let values = resample_grid(&vision.values, vision.shape[1], 1, [height, width], rule);
@@ -20,7 +21,8 @@ fn every_rule_gives_the_positions_of_its_code_base() {
     let text = &golden["text.in"];
     for rows in [9, 20] {
         let name = format!("text.open_clip.{rows}");
-        let found = Golden { shape: vec![rows, text.shape[1]], values: resample_text(&text.values, text.shape[1], rows) };
+        let found =
+            Golden { shape: vec![rows, text.shape[1]], values: resample_text(&text.values, text.shape[1], rows) };
         compare(&name, &found, &golden[&name], TOLERANCE).unwrap();
     }
 }

@@ -6,13 +6,11 @@ use std::{
 };
 
 use cliploupe_engine::{
-    Checkpoint, Device, LoadError, Model,
+    Checkpoint, Device, LoadError, Model, Tensor, TensorData,
     clip::{TokenBatch, normalise},
     device::read,
-    probe::Probe,
-    projection::Projection,
+    probe::{Probe, Stage},
     zero_shot::Scoring,
-    Tensor, TensorData,
 };
 use safetensors::{Dtype, SafeTensors};
 
@@ -27,39 +25,33 @@ pub fn asset(path: &str) -> PathBuf {
 }
 
 /// A tensor of a golden file; integers become floats.
-#[derive(Debug, Clone)]
-pub struct Golden {
-    pub shape: Vec<usize>,
-    pub values: Vec<f32>,
-}
+pub type Golden = Stage;
 
 pub type Goldens = BTreeMap<String, Golden>;
 
 pub fn goldens(path: &Path) -> Goldens {
     let bytes = std::fs::read(path).unwrap_or_else(|error| panic!("{path:?}: {error}"));
     let file = SafeTensors::deserialize(&bytes).unwrap();
-    file.tensors().into_iter().map(|(name, tensor)| (name, Golden::of(tensor.dtype(), tensor.shape(), tensor.data()))).collect()
+    file.tensors()
+        .into_iter()
+        .map(|(name, tensor)| (name, golden_of(tensor.dtype(), tensor.shape(), tensor.data())))
+        .collect()
 }
 
-impl Golden {
-    fn of(dtype: Dtype, shape: &[usize], data: &[u8]) -> Self {
-        let words = data.as_chunks::<4>().0;
-        let values = match dtype {
-            Dtype::F32 => words.iter().map(|bytes| f32::from_le_bytes(*bytes)).collect(),
-            Dtype::I32 => words.iter().map(|bytes| i32::from_le_bytes(*bytes) as f32).collect(),
-            other => panic!("goldens are f32 or i32, not {other:?}"),
-        };
-        Self { shape: shape.to_vec(), values }
-    }
+fn golden_of(dtype: Dtype, shape: &[usize], data: &[u8]) -> Golden {
+    let words = data.as_chunks::<4>().0;
+    let values = match dtype {
+        Dtype::F32 => words.iter().map(|bytes| f32::from_le_bytes(*bytes)).collect(),
+        Dtype::I32 => words.iter().map(|bytes| i32::from_le_bytes(*bytes) as f32).collect(),
+        other => panic!("goldens are f32 or i32, not {other:?}"),
+    };
+    Golden { shape: shape.to_vec(), values }
+}
 
-    fn of_data(data: TensorData) -> Self {
-        let shape = data.shape.to_vec();
-        Self { shape, values: data.convert::<f32>().to_vec().unwrap() }
-    }
-
-    pub fn tokens(&self) -> TokenBatch {
-        TokenBatch::new(self.values.iter().map(|id| *id as u32).collect(), self.shape[1])
-    }
+/// The golden's `input.tokens`.
+pub fn input_tokens(golden: &Goldens) -> TokenBatch {
+    let tokens = &golden["input.tokens"];
+    TokenBatch::new(tokens.values.iter().map(|id| *id as u32).collect(), tokens.shape[1])
 }
 
 /// How far a stage may be from its golden: `absolute + relative · |golden|`.
@@ -116,10 +108,28 @@ pub fn load(folder: &Path, device: &Device) -> Result<Model, LoadError> {
 
 /// The order in which stages are computed, so that the first wrong one is the one to look at.
 const ORDER: &[&str] = &[
-    "visual.patch_conv", "visual.embeds", "visual.attn.0", "visual.block.0", "visual.attn.1", "visual.block.1",
-    "visual.pooled", "visual.lens.0", "visual.lens.1", "visual.lens.2", "visual.dense", "image_features",
-    "image_features_norm", "text.token_embedding", "text.block.0", "text.block.1", "text.ln_final", "text.pooled",
-    "text_features", "text_features_norm", "logits_per_image", "probs",
+    "visual.patch_conv",
+    "visual.embeds",
+    "visual.attn.0",
+    "visual.block.0",
+    "visual.attn.1",
+    "visual.block.1",
+    "visual.pooled",
+    "visual.lens.0",
+    "visual.lens.1",
+    "visual.lens.2",
+    "visual.dense",
+    "image_features",
+    "image_features_norm",
+    "text.token_embedding",
+    "text.block.0",
+    "text.block.1",
+    "text.ln_final",
+    "text.pooled",
+    "text_features",
+    "text_features_norm",
+    "logits_per_image",
+    "probs",
 ];
 
 /// Runs the golden's own pixels and tokens through `model` and compares every stage the golden has.
@@ -141,9 +151,12 @@ pub fn compare(name: &str, found: &Golden, expected: &Golden, tolerance: Toleran
         return Err(format!("{name} has shape {:?}, expected {:?}", found.shape, expected.shape));
     }
     let excess = |(a, b): (&f32, &f32)| (a - b).abs() - tolerance.absolute - tolerance.relative * b.abs();
-    let worst = found.values.iter().zip(&expected.values).map(excess).fold(f32::NEG_INFINITY, |worst, e| {
-        if e.is_nan() { f32::INFINITY } else { worst.max(e) }
-    });
+    let worst = found
+        .values
+        .iter()
+        .zip(&expected.values)
+        .map(excess)
+        .fold(f32::NEG_INFINITY, |worst, e| if e.is_nan() { f32::INFINITY } else { worst.max(e) });
     if worst <= 0.0 { Ok(()) } else { Err(format!("{name} is off by {worst:e} more than {tolerance:?}")) }
 }
 
@@ -152,9 +165,8 @@ fn run(model: &Model, golden: &Goldens) -> Goldens {
     let pixels = model.pixel_batch(golden["input.pixels"].values.clone());
     let mut probe = Probe::on();
     let image = clip.image_projection().forward(clip.image_pooled(pixels, &mut probe));
-    let text = clip.text_projection().forward(clip.text_pooled(&golden["input.tokens"].tokens(), &mut probe));
-    let mut stages: Goldens =
-        probe.into_stages().into_iter().map(|(name, data)| (name, Golden::of_data(data))).collect();
+    let text = clip.text_projection().forward(clip.text_pooled(&input_tokens(golden), &mut probe));
+    let mut stages: Goldens = probe.into_stages();
     project_lens(model, &mut stages);
     let (image_unit, text_unit) = (normalise(image.clone()), normalise(text.clone()));
     let scoring = Scoring::of(clip);
@@ -164,30 +176,34 @@ fn run(model: &Model, golden: &Goldens) -> Goldens {
     let table = |values: Vec<f32>| Golden { shape: vec![images, texts], values };
     stages.insert("logits_per_image".into(), table(scores.iter().map(|s| s.logit).collect()));
     stages.insert("probs".into(), table(scores.iter().map(|s| s.probability).collect()));
-    for (name, tensor) in
-        [("image_features", image), ("text_features", text), ("image_features_norm", image_unit), ("text_features_norm", text_unit)]
-    {
-        stages.insert(name.into(), Golden::of_data(tensor.into_data()));
+    for (name, tensor) in [
+        ("image_features", image),
+        ("text_features", text),
+        ("image_features_norm", image_unit),
+        ("text_features_norm", text_unit),
+    ] {
+        stages.insert(name.into(), Golden { shape: tensor.dims().to_vec(), values: read(tensor) });
     }
     stages
 }
 
 /// The goldens have the logit lens and the dense features after the projection.
 fn project_lens(model: &Model, stages: &mut Goldens) {
-    let projection = model.clip.image_projection();
     let mut depth = 0;
     while let Some(pooled) = stages.remove(&format!("visual.pooled_at.{depth}")) {
-        stages.insert(format!("visual.lens.{depth}"), project(projection, &pooled));
+        stages.insert(format!("visual.lens.{depth}"), project(model, &pooled));
         depth += 1;
     }
     if let Some(patches) = stages.remove("visual.patches") {
-        stages.insert("visual.dense".into(), project(projection, &patches));
+        stages.insert("visual.dense".into(), project(model, &patches));
     }
 }
 
-fn project(projection: &Projection, x: &Golden) -> Golden {
+fn project(model: &Model, x: &Golden) -> Golden {
+    let projection = model.clip.image_projection();
     let width = *x.shape.last().unwrap();
-    let rows = Tensor::<2>::from_data(TensorData::new(x.values.clone(), [x.values.len() / width, width]), &Device::flex());
+    let rows =
+        Tensor::<2>::from_data(TensorData::new(x.values.clone(), [x.values.len() / width, width]), model.clip.device());
     let mut shape = x.shape.clone();
     *shape.last_mut().unwrap() = projection.config().output_dim;
     Golden { shape, values: read(projection.forward(rows)) }
@@ -250,9 +266,9 @@ impl Copy {
             .map(|(name, t)| (name, (t.dtype(), t.shape().to_vec(), t.data().to_vec())))
             .collect();
         edit(&mut tensors);
-        let views = tensors
-            .iter()
-            .map(|(name, (dtype, shape, data))| (name, safetensors::tensor::TensorView::new(*dtype, shape.clone(), data).unwrap()));
+        let views = tensors.iter().map(|(name, (dtype, shape, data))| {
+            (name, safetensors::tensor::TensorView::new(*dtype, shape.clone(), data).unwrap())
+        });
         safetensors::serialize_to_file(views, None, &self.weights_path()).unwrap();
         self
     }

@@ -15,5 +15,6 @@ fn a_golden_model_passes_on_the_first_adapter() {
     let (device, info) = device::open(&DeviceChoice::GpuIndex(0)).unwrap();
     let folder = fixture("clip/clip-vit");
     let model = load(&folder, &device).unwrap();
-    check(&model, &goldens(&folder.join("golden.safetensors")), WGPU).unwrap_or_else(|error| panic!("{info:?}: {error}"));
+    check(&model, &goldens(&folder.join("golden.safetensors")), WGPU)
+        .unwrap_or_else(|error| panic!("{info:?}: {error}"));
 }

@@ -42,7 +42,9 @@ fn picture_files_and_words_become_open_clips_probabilities() {
         })
         .collect();
     let clip: &Clip = &model.clip;
-    let images = read(normalise(clip.image_projection().forward(clip.image_pooled(model.pixel_batch(pixels), &mut Probe::off()))));
+    let images = read(normalise(
+        clip.image_projection().forward(clip.image_pooled(model.pixel_batch(pixels), &mut Probe::off())),
+    ));
     let (embed, classes) = (model.config.embed_dim, names("classes"));
     assert_close("image_features_norm", [4, embed], images.clone(), &golden, 2e-5);
     for (key, set) in [("t1", "one"), ("t7", "simple7"), ("t80", "openai80")] {

@@ -84,7 +84,11 @@ impl Checkpoint {
     }
 
     fn of_file(weights: &Path, config: Option<&Path>) -> Option<Self> {
-        let beside = [weights.with_extension("json"), weights.with_file_name(OPEN_CLIP_CONFIG), weights.with_file_name(TRANSFORMERS_CONFIG)];
+        let beside = [
+            weights.with_extension("json"),
+            weights.with_file_name(OPEN_CLIP_CONFIG),
+            weights.with_file_name(TRANSFORMERS_CONFIG),
+        ];
         let config = config.map(Path::to_owned).or_else(|| beside.into_iter().find(|path| path.is_file()))?;
         let is_open_clip = read_json(Files::Disk, &config).is_ok_and(|json| json.get("model_cfg").is_some());
         let layout = if is_open_clip { Layout::OpenClip } else { Layout::Transformers };
@@ -93,7 +97,8 @@ impl Checkpoint {
 
     fn of_folder(folder: &Path) -> Option<Self> {
         let existing = |name: &str| Some(folder.join(name)).filter(|path| path.is_file());
-        let checkpoint = |weights, config, layout| Self { given: folder.to_owned(), weights, config, layout, files: Files::Disk };
+        let checkpoint =
+            |weights, config, layout| Self { given: folder.to_owned(), weights, config, layout, files: Files::Disk };
         let transformers = || {
             let (weights, config) = (existing(TRANSFORMERS_WEIGHTS)?, existing(TRANSFORMERS_CONFIG)?);
             // The embedded model's folder has a config.json too: that of its text tower.
@@ -135,9 +140,12 @@ fn missing_part(folder: &Path) -> &'static str {
 
 /// Reads a small JSON file; its size is checked first.
 pub fn read_json(files: Files, path: &Path) -> Result<Value, LoadError> {
-    let text =
-        files.read(path, MAX_JSON_BYTES).map_err(|source| LoadError::Read { path: path.to_owned(), source })?;
-    serde_json::from_slice(&text).map_err(|source| LoadError::Config { section: "as JSON", path: path.to_owned(), source })
+    let text = files.read(path, MAX_JSON_BYTES).map_err(|source| LoadError::Read { path: path.to_owned(), source })?;
+    serde_json::from_slice(&text).map_err(|source| LoadError::Config {
+        section: "as JSON",
+        path: path.to_owned(),
+        source,
+    })
 }
 
 /// Why a text cannot be encoded.
@@ -247,7 +255,9 @@ fn open_clip_parts(
     image_size: Option<[usize; 2]>,
 ) -> Result<(ClipConfig, PreprocessConfig), LoadError> {
     let path = &checkpoint.config;
-    if let Some(key) = json.as_object().and_then(|map| map.keys().find(|k| !["model_cfg", "preprocess_cfg"].contains(&k.as_str()))) {
+    if let Some(key) =
+        json.as_object().and_then(|map| map.keys().find(|k| !["model_cfg", "preprocess_cfg"].contains(&k.as_str())))
+    {
         return Err(LoadError::Unsupported { what: format!("the unknown key {key:?}"), path: path.clone() });
     }
     let config = ClipConfig::from_open_clip(json["model_cfg"].take(), checkpoint.files, path, image_size)?;

@@ -165,11 +165,14 @@ fn open_adapter(adapter: &Adapter) -> Result<Device, DeviceError> {
 
 /// All adapters, best API first. OpenGL only stands in where no other API has a real GPU: it shows the same cards again.
 fn adapters() -> Vec<Adapter> {
-    let mut found: Vec<Adapter> =
-        [(wgpu::Backend::Vulkan, WgpuBackend::Vulkan), (wgpu::Backend::Metal, WgpuBackend::Metal), (wgpu::Backend::Dx12, WgpuBackend::Dx12)]
-            .into_iter()
-            .flat_map(|(backend, api)| adapters_of(backend, api))
-            .collect();
+    let mut found: Vec<Adapter> = [
+        (wgpu::Backend::Vulkan, WgpuBackend::Vulkan),
+        (wgpu::Backend::Metal, WgpuBackend::Metal),
+        (wgpu::Backend::Dx12, WgpuBackend::Dx12),
+    ]
+    .into_iter()
+    .flat_map(|(backend, api)| adapters_of(backend, api))
+    .collect();
     if found.iter().all(|adapter| adapter.info.kind == DeviceKind::Software) {
         found.extend(
             adapters_of(wgpu::Backend::Gl, WgpuBackend::Gl).into_iter().filter(|a| a.info.kind != DeviceKind::Software),
@@ -217,9 +220,12 @@ fn describe(info: &wgpu::AdapterInfo, api: WgpuBackend, seen: &mut BTreeMap<&'st
     Some(Adapter { info, kind: burn_kind, api })
 }
 
-/// Waits until the device has done all that was asked of it; a lost device is an error here, not a panic later.
+/// The values of a tensor, row-major.
+///
+/// # Panics
+/// If the device was lost; the model worker turns that into an error of the photos at hand.
 pub fn read<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
-    tensor.into_data().convert::<f32>().to_vec().expect("f32 was asked for")
+    tensor.try_into_vec_as::<f32>().expect("the device gives its values back")
 }
 
 #[cfg(test)]

@@ -47,7 +47,8 @@ impl Files {
     /// Reads a whole file of at most `limit` bytes; a longer one is an error before it is read.
     pub fn read(self, path: &Path, limit: u64) -> Result<Vec<u8>> {
         let (file, length) = self.open(path)?;
-        let too_long = || Error::new(ErrorKind::FileTooLarge, format!("{length} bytes, where at most {limit} make sense"));
+        let too_long =
+            || Error::new(ErrorKind::FileTooLarge, format!("{length} bytes, where at most {limit} make sense"));
         if length > limit {
             return Err(too_long());
         }

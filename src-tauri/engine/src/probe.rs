@@ -5,12 +5,23 @@
 
 use std::collections::BTreeMap;
 
-use burn::tensor::{Tensor, TensorData};
+use burn::tensor::Tensor;
+
+use crate::device::read;
+
+/// A tensor on the host.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Stage {
+    /// Outermost axis first.
+    pub shape: Vec<usize>,
+    /// Row-major.
+    pub values: Vec<f32>,
+}
 
 /// Collects the stages of a forward pass, or nothing.
 #[derive(Default)]
 pub struct Probe {
-    stages: Option<BTreeMap<String, TensorData>>,
+    stages: Option<BTreeMap<String, Stage>>,
 }
 
 impl Probe {
@@ -32,12 +43,14 @@ impl Probe {
     /// Reports a stage.
     pub fn see<const D: usize>(&mut self, name: impl FnOnce() -> String, value: &Tensor<D>) {
         if let Some(stages) = &mut self.stages {
-            stages.insert(name(), value.to_data());
+            // Copied at once: on wgpu, the bytes that `to_data` gives can be those of a buffer that a later stage fills
+            // again (burn 0.22.1 on llvmpipe: every stage read as the last one).
+            stages.insert(name(), Stage { shape: value.dims().to_vec(), values: read(value.clone()) });
         }
     }
 
     /// What was collected, by name.
-    pub fn into_stages(self) -> BTreeMap<String, TensorData> {
+    pub fn into_stages(self) -> BTreeMap<String, Stage> {
         self.stages.unwrap_or_default()
     }
 }

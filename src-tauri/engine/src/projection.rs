@@ -90,7 +90,9 @@ impl Projection {
         let ProjectionConfig { key, form, input_dim, output_dim, affine_before } = config;
         let head = match form {
             Form::Identity => Head::Identity,
-            Form::Linear { orientation: Orientation::InOut, .. } => Head::Linear(weights.matrix(key, *input_dim, *output_dim)?),
+            Form::Linear { orientation: Orientation::InOut, .. } => {
+                Head::Linear(weights.matrix(key, *input_dim, *output_dim)?)
+            }
             Form::Linear { orientation: Orientation::OutIn, bias } => {
                 Head::Linear(weights.linear(key, *input_dim, *output_dim, *bias)?)
             }

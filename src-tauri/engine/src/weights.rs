@@ -78,7 +78,10 @@ impl Weights {
         let metadata: Metadata = serde_json::from_slice(&json).map_err(|e| header(e.to_string()))?;
         let data_bytes = length - 8 - header_bytes;
         if metadata.data_len() as u64 != data_bytes {
-            return Err(header(format!("it describes {} bytes of data, the file has {data_bytes}", metadata.data_len())));
+            return Err(header(format!(
+                "it describes {} bytes of data, the file has {data_bytes}",
+                metadata.data_len()
+            )));
         }
         let tensors = metadata.tensors().into_iter().map(|(name, info)| (name, info.clone())).collect();
         Ok(Self {
@@ -147,7 +150,13 @@ impl Weights {
     }
 
     /// As [`Self::linear`], for weights whose names do not follow `NAME.weight` and `NAME.bias`.
-    pub fn linear_named(&self, weight: &str, bias: Option<String>, d_in: usize, d_out: usize) -> Result<Linear, LoadError> {
+    pub fn linear_named(
+        &self,
+        weight: &str,
+        bias: Option<String>,
+        d_in: usize,
+        d_out: usize,
+    ) -> Result<Linear, LoadError> {
         let stored = self.values(weight, &[d_out, d_in])?;
         self.linear_from(transpose(&stored, d_out, d_in), bias, d_in, d_out)
     }
@@ -157,7 +166,13 @@ impl Weights {
         self.linear_from(self.values(name, &[d_in, d_out])?, None, d_in, d_out)
     }
 
-    fn linear_from(&self, in_out: Vec<f32>, bias: Option<String>, d_in: usize, d_out: usize) -> Result<Linear, LoadError> {
+    fn linear_from(
+        &self,
+        in_out: Vec<f32>,
+        bias: Option<String>,
+        d_in: usize,
+        d_out: usize,
+    ) -> Result<Linear, LoadError> {
         let weight = Tensor::from_data(TensorData::new(in_out, [d_in, d_out]), &self.device);
         let bias = bias.map(|name| self.tensor(&name, [d_out]).map(Param::from_tensor)).transpose()?;
         Ok(Linear { weight: Param::from_tensor(weight), bias })
@@ -194,14 +209,24 @@ impl Weights {
     pub fn finish(self) -> Result<u64, LoadError> {
         let taken = self.taken.into_inner();
         let names: Vec<String> = self.tensors.into_keys().filter(|name| !taken.contains(name)).collect();
-        if names.is_empty() { Ok(self.parameters.into_inner()) } else { Err(LoadError::UnknownTensors { names, path: self.path }) }
+        if names.is_empty() {
+            Ok(self.parameters.into_inner())
+        } else {
+            Err(LoadError::UnknownTensors { names, path: self.path })
+        }
     }
 
     fn read(&self, key: &str, expected: &[usize]) -> Result<Vec<f32>, LoadError> {
         let path = || self.path.clone();
-        let info = self.tensors.get(key).ok_or_else(|| LoadError::MissingTensor { name: key.to_owned(), path: path() })?;
+        let info =
+            self.tensors.get(key).ok_or_else(|| LoadError::MissingTensor { name: key.to_owned(), path: path() })?;
         if info.shape != expected {
-            return Err(LoadError::Shape { name: key.to_owned(), expected: expected.to_vec(), found: info.shape.clone(), path: path() });
+            return Err(LoadError::Shape {
+                name: key.to_owned(),
+                expected: expected.to_vec(),
+                found: info.shape.clone(),
+                path: path(),
+            });
         }
         let (start, end) = info.data_offsets;
         // The header was checked to describe no more than the file holds, so this allocation is bounded by it.
@@ -210,8 +235,11 @@ impl Weights {
         file.seek(SeekFrom::Start(self.data_start + start as u64))
             .and_then(|_| file.read_exact(&mut bytes))
             .map_err(|source| LoadError::Read { path: path(), source })?;
-        let values = to_f32(&bytes, info.dtype)
-            .ok_or_else(|| LoadError::Dtype { name: key.to_owned(), dtype: format!("{:?}", info.dtype), path: path() })?;
+        let values = to_f32(&bytes, info.dtype).ok_or_else(|| LoadError::Dtype {
+            name: key.to_owned(),
+            dtype: format!("{:?}", info.dtype),
+            path: path(),
+        })?;
         let count = values.iter().filter(|v| !v.is_finite()).count();
         if count > 0 {
             return Err(LoadError::NotFinite { name: key.to_owned(), count, path: path() });

@@ -3,7 +3,9 @@
 
 use burn::{
     nn::{Embedding, LayerNorm, Linear},
-    tensor::{Bool, Tensor, TensorData, activation::gelu, assert_shape, module::attention, ops::AttentionModuleOptions},
+    tensor::{
+        Bool, Tensor, TensorData, activation::gelu, assert_shape, module::attention, ops::AttentionModuleOptions,
+    },
 };
 
 use super::TokenBatch;
@@ -70,7 +72,8 @@ impl Layer {
     /// - padding: `[batch, heads, seq, seq]`, true where a key is padding
     /// - output: `[batch, seq, width]`
     fn forward(&self, x: Tensor<3>, padding: Tensor<4, Bool>) -> Tensor<3> {
-        let [q, k, v] = [&self.query, &self.key, &self.value].map(|part| split_heads(part.forward(x.clone()), self.heads));
+        let [q, k, v] =
+            [&self.query, &self.key, &self.value].map(|part| split_heads(part.forward(x.clone()), self.heads));
         let attended = join_heads(attention(q, k, v, Some(padding), None, AttentionModuleOptions::default()));
         let x = self.attention_norm.forward(x + self.attention_output.forward(attended));
         let hidden = gelu(self.intermediate.forward(x.clone()));
@@ -120,7 +123,8 @@ impl Bert {
         let device = self.position_embeddings.device();
         let (batch, seq, width) = (tokens.count(), tokens.length(), self.config.width);
         let words = self.word_embeddings.forward(tokens.to_tensor(&device)); // [batch, seq, width]
-        let positions = self.position_embeddings.clone().narrow(0, 0, seq) + self.token_type_embeddings.clone().narrow(0, 0, 1);
+        let positions =
+            self.position_embeddings.clone().narrow(0, 0, seq) + self.token_type_embeddings.clone().narrow(0, 0, 1);
         let mut x = self.embeddings_norm.forward(words + positions.unsqueeze());
         let is_pad: Vec<bool> = tokens.ids().iter().map(|id| *id == self.config.pad_id).collect();
         let is_pad = Tensor::<2, Bool>::from_data(TensorData::new(is_pad, [batch, seq]), &device);

@@ -3,11 +3,7 @@
 
 use burn::{
     nn::{LayerNorm, Linear},
-    tensor::{
-        Bool, Device, Tensor, activation, assert_shape,
-        module::attention,
-        ops::AttentionModuleOptions,
-    },
+    tensor::{Bool, Device, Tensor, activation, assert_shape, module::attention, ops::AttentionModuleOptions},
 };
 
 use crate::{error::LoadError, weights::Weights};

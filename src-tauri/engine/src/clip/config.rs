@@ -76,7 +76,9 @@ impl TextTowerConfig {
     /// What the tower is, in a few words.
     pub fn describe(&self) -> String {
         match self {
-            Self::Native(TextConfig { layers, block, .. }) => format!("transformer, {layers} layers of {}", block.width),
+            Self::Native(TextConfig { layers, block, .. }) => {
+                format!("transformer, {layers} layers of {}", block.width)
+            }
             Self::Bert(BertConfig { layers, width, .. }) => format!("BERT, {layers} layers of {width}"),
         }
     }
@@ -296,7 +298,11 @@ pub(super) struct Context<'a> {
 
 impl Context<'_> {
     pub fn parse<T: for<'de> Deserialize<'de>>(self, value: Value, section: &'static str) -> Result<T, LoadError> {
-        serde_json::from_value(value).map_err(|source| LoadError::Config { section, path: self.path.to_owned(), source })
+        serde_json::from_value(value).map_err(|source| LoadError::Config {
+            section,
+            path: self.path.to_owned(),
+            source,
+        })
     }
 
     pub fn unsupported(self, what: impl Into<String>) -> LoadError {

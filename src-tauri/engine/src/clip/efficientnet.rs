@@ -112,7 +112,8 @@ impl Conv {
         let dims = [out, inputs / groups, kernel, kernel];
         let mut weight = weights.values(&format!("{conv}.weight"), &dims)?;
         let part = |name: &str| weights.values(&format!("{norm}.{name}"), &[out]);
-        let (gamma, beta, mean, variance) = (part("weight")?, part("bias")?, part("running_mean")?, part("running_var")?);
+        let (gamma, beta, mean, variance) =
+            (part("weight")?, part("bias")?, part("running_mean")?, part("running_var")?);
         weights.ignore(&format!("{norm}.num_batches_tracked"));
         let mut bias = beta;
         for (channel, values) in weight.chunks_exact_mut(dims[1..].iter().product()).enumerate() {
@@ -157,11 +158,20 @@ struct Block {
 }
 
 impl Block {
-    fn load(weights: &Weights, name: &str, inputs: usize, out: usize, stage: &StageRow, stride: usize) -> Result<Self, LoadError> {
+    fn load(
+        weights: &Weights,
+        name: &str,
+        inputs: usize,
+        out: usize,
+        stage: &StageRow,
+        stride: usize,
+    ) -> Result<Self, LoadError> {
         let hidden = inputs * stage.expansion;
         let point = |out, inputs| ConvShape { out, inputs, kernel: 1, stride: 1, groups: 1 };
         let depth = ConvShape { out: hidden, inputs: hidden, kernel: stage.kernel, stride, groups: hidden };
-        let conv = |part: &str, norm: &str, shape| Conv::load(weights, &format!("{name}.{part}"), &format!("{name}.{norm}"), shape);
+        let conv = |part: &str, norm: &str, shape| {
+            Conv::load(weights, &format!("{name}.{part}"), &format!("{name}.{norm}"), shape)
+        };
         let (expand, depthwise, project) = if stage.expansion == 1 {
             (None, conv("conv_dw", "bn1", depth)?, conv("conv_pw", "bn2", point(out, inputs))?)
         } else {

@@ -75,9 +75,7 @@ impl TextTransformer {
             token_embedding: weights.embedding(&format!("{prefix}token_embedding.weight"), vocab_size, width)?,
             positional_embedding: weights.tensor(&format!("{prefix}positional_embedding"), [context_length, width])?,
             resblocks: (0..config.layers)
-                .map(|i| {
-                    ResidualAttentionBlock::load(weights, &format!("{prefix}transformer.resblocks.{i}"), &block)
-                })
+                .map(|i| ResidualAttentionBlock::load(weights, &format!("{prefix}transformer.resblocks.{i}"), &block))
                 .collect::<Result<_, _>>()?,
             ln_final: weights.layer_norm(&format!("{prefix}ln_final"), width, block.epsilon)?,
             config: config.clone(),

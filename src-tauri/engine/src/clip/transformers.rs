@@ -131,7 +131,12 @@ const CLIP_VISION_KEYS: &[&str] = &[
 /// Reads the `config.json` of a `CLIPModel`; `image_size` replaces the configuration's.
 pub fn clip_config(config: &Value, path: &Path, image_size: Option<[usize; 2]>) -> Result<ClipConfig, LoadError> {
     let context = Context { files: Files::Disk, path };
-    let top = Section::new(config, "config", &["projection_dim", "text_config", "vision_config", "text_config_dict", "vision_config_dict"], context)?;
+    let top = Section::new(
+        config,
+        "config",
+        &["projection_dim", "text_config", "vision_config", "text_config_dict", "vision_config_dict"],
+        context,
+    )?;
     if top.text("model_type", "clip")? != "clip" {
         return Err(context.unsupported(format!("model_type = {:?}", top.text("model_type", "clip")?)));
     }
@@ -241,7 +246,8 @@ pub fn clip_keys(name: &str) -> Source {
             return Source::Named(format!("{theirs}{rest}"));
         }
     }
-    for (ours, theirs) in [("visual.transformer.resblocks.", "vision_model"), ("transformer.resblocks.", "text_model")] {
+    for (ours, theirs) in [("visual.transformer.resblocks.", "vision_model"), ("transformer.resblocks.", "text_model")]
+    {
         if let Some((layer, rest)) = name.strip_prefix(ours).and_then(|rest| rest.split_once('.')) {
             return block_keys(&format!("{theirs}.encoder.layers.{layer}"), rest);
         }
@@ -306,7 +312,9 @@ mod tests {
     #[test]
     fn projections_turn_round_and_attention_is_stacked() {
         assert_eq!(clip_keys("visual.proj"), Source::Transposed("visual_projection.weight".into()));
-        let Source::Stacked(parts) = clip_keys("transformer.resblocks.3.attn.in_proj_bias") else { panic!("not stacked") };
+        let Source::Stacked(parts) = clip_keys("transformer.resblocks.3.attn.in_proj_bias") else {
+            panic!("not stacked")
+        };
         assert_eq!(parts[1], "text_model.encoder.layers.3.self_attn.k_proj.bias");
         assert_eq!(clip_keys("visual.ln_pre.bias"), Source::Named("vision_model.pre_layrnorm.bias".into()));
     }
