@@ -1,0 +1,79 @@
+//! `bench`: how fast decoding, preprocessing, encoding and starting are here.
+
+use std::{
+    process::{Command, Stdio},
+    time::Instant,
+};
+
+use cliploupe_workbench::{
+    assets,
+    bench::{self, Figure},
+};
+use serde_json::json;
+
+use crate::{
+    Report,
+    args::{Bench, Common, Shape},
+    embed::load,
+    failure::Failed,
+};
+
+pub fn run(command: &Bench, common: &Common) -> Result<Report, Failed> {
+    let folder =
+        tempfile::tempdir().map_err(|error| Failed::work(format!("cannot make a temporary folder: {error}")))?;
+    let mut sections = vec![section(common, "embedded", &common.model)?];
+    if command.shape == Some(Shape::VitB32) {
+        bench::write_vit_b_32(folder.path())
+            .map_err(|error| Failed::work(format!("cannot write the random checkpoint: {error}")))?;
+        sections.push(section(common, "vit-b-32", &folder.path().to_string_lossy())?);
+    }
+    let text = sections.iter().map(|(name, device, figures)| table(name, device, figures)).collect();
+    let models: Vec<_> = sections
+        .iter()
+        .map(|(name, device, figures)| json!({ "model": name, "device": device, "figures": figures }))
+        .collect();
+    Ok(Report { text, json: json!({ "models": models }), complete: true })
+}
+
+type Section = (String, String, Vec<Figure>);
+
+fn section(common: &Common, name: &str, model: &str) -> Result<Section, Failed> {
+    let mut figures = vec![cold_start(common, model)?];
+    let options = Common { model: model.to_owned(), ..common.clone() };
+    let begin = Instant::now();
+    let (loaded, _, device) = load(&options)?;
+    figures.push(Figure { what: "load the model".into(), value: begin.elapsed().as_secs_f64() * 1e3, unit: "ms" });
+    if name == "embedded" {
+        figures.extend(bench::pictures(&loaded));
+    }
+    figures.extend(bench::model(&loaded));
+    figures.extend(bench::peak_memory());
+    let name = if model == assets::EMBEDDED_MODEL { name.to_owned() } else { options.model };
+    Ok((name, device.id, figures))
+}
+
+/// From starting the program to the labels of one sample photo, in a process of its own.
+fn cold_start(common: &Common, model: &str) -> Result<Figure, Failed> {
+    let failed = |cause: String| Failed::work(format!("cannot measure a cold start: {cause}"));
+    let (name, bytes) = assets::SAMPLES[2];
+    let folder = tempfile::tempdir().map_err(|error| failed(error.to_string()))?;
+    let photo = folder.path().join(name);
+    std::fs::write(&photo, bytes).map_err(|error| failed(error.to_string()))?;
+    let program = std::env::current_exe().map_err(|error| failed(error.to_string()))?;
+    let begin = Instant::now();
+    let status = Command::new(program)
+        .args(["label", "--quiet", "--model", model, "--device", &common.device])
+        .arg(&photo)
+        .stdout(Stdio::null())
+        .status()
+        .map_err(|error| failed(error.to_string()))?;
+    if !status.success() {
+        return Err(failed(format!("label ended with {status}")));
+    }
+    Ok(Figure { what: "cold start to first labels".into(), value: begin.elapsed().as_secs_f64() * 1e3, unit: "ms" })
+}
+
+fn table(name: &str, device: &str, figures: &[Figure]) -> String {
+    let rows: String = figures.iter().map(|f| format!("  {:<32} {:>10.1} {}\n", f.what, f.value, f.unit)).collect();
+    format!("{name} on {device}\n{rows}")
+}

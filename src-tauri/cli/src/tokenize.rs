@@ -1,0 +1,23 @@
+//! `tokenize`: token ids of texts, padded to the model's context.
+
+use cliploupe_workbench::engine::chain;
+use serde_json::json;
+
+use crate::{
+    Report,
+    args::{Common, Tokenize},
+    embed::load,
+    failure::Failed,
+};
+
+pub fn run(command: &Tokenize, common: &Common) -> Result<Report, Failed> {
+    let (model, ..) = load(common)?;
+    let tokenizer = model.tokenizer()?;
+    let mut ids = Vec::new();
+    for text in &command.texts {
+        // As open_clip does it: special tokens in the text stay what they are.
+        ids.push(tokenizer.encode(text).map_err(|error| Failed::work(chain(&error)))?.ids);
+    }
+    let line = |ids: &Vec<u32>| ids.iter().map(u32::to_string).collect::<Vec<_>>().join(" ") + "\n";
+    Ok(Report { text: ids.iter().map(line).collect(), json: json!({ "ids": ids }), complete: true })
+}

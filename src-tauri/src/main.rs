@@ -1,0 +1,7 @@
+//! The desktop app.
+// No console window beside the app on Windows.
+#![cfg_attr(not(debug_assertions), windows_subsystem = "windows")]
+
+fn main() {
+    cliploupe_lib::run();
+}

@@ -1,0 +1,20 @@
+//! The workbench joins photos, words and a model: what the window and the command line have in common.
+//!
+//! A [`Workbench`] holds the photos on the table, walks folders, decodes ahead of one model worker, scores what is
+//! there against the label set, and tells an onlooker about it in [`messages::WorkbenchEvent`]s. It knows no Tauri.
+
+pub mod assets;
+pub mod bench;
+pub mod bindings;
+pub mod messages;
+pub mod model_source;
+pub mod problem;
+mod scan;
+pub mod settings;
+mod table;
+mod thumbnails;
+mod workbench;
+mod worker;
+
+pub use cliploupe_engine as engine;
+pub use workbench::{Options, Workbench};

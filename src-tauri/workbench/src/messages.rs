@@ -1,0 +1,571 @@
+//! What crosses to the interface. Every type is exported to TypeScript by `cargo gen`.
+
+use std::collections::BTreeMap;
+
+use cliploupe_engine::device::DeviceKind as EngineDeviceKind;
+use serde::{Deserialize, Serialize};
+use ts_rs::TS;
+
+/// A photo on the table, for as long as the program runs.
+pub type PhotoId = u32;
+
+/// Where a photo stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, TS)]
+#[serde(rename_all = "camelCase")]
+pub enum PhotoState {
+    /// Seen, not read yet.
+    Waiting,
+    /// Read: it has a thumbnail.
+    Decoded,
+    /// It has scores.
+    Labelled,
+    /// It has a problem instead.
+    Failed,
+}
+
+/// A photo as first seen: a grey frame.
+#[derive(Debug, Clone, Serialize, TS)]
+pub struct PhotoStub {
+    /// The photo.
+    pub id: PhotoId,
+    /// File name, as far as it is Unicode.
+    pub name: String,
+    /// Whole path, as far as it is Unicode.
+    pub path: String,
+}
+
+/// A photo was read; its thumbnail can be fetched.
+#[derive(Debug, Clone, Serialize, TS)]
+pub struct PhotoDecoded {
+    /// The photo.
+    pub id: PhotoId,
+    /// Pixels, after EXIF orientation.
+    pub width: u32,
+    /// Pixels, after EXIF orientation.
+    pub height: u32,
+}
+
+/// A label by its index in the label list of the same version, and its probability.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, TS)]
+pub struct BestLabel {
+    /// Index into the label list.
+    pub label: u32,
+    /// Probability in 0…1.
+    pub score: f32,
+}
+
+/// The best labels of a photo, best first, at most [`BEST_PER_PHOTO`].
+#[derive(Debug, Clone, Serialize, TS)]
+pub struct PhotoBest {
+    /// The photo.
+    pub id: PhotoId,
+    /// Best first.
+    pub best: Vec<BestLabel>,
+}
+
+/// How many labels of a photo are sent unasked.
+pub const BEST_PER_PHOTO: usize = 10;
+
+/// Everything the interface shows of a photo in the grid.
+#[derive(Debug, Clone, Serialize, TS)]
+pub struct PhotoRecord {
+    /// The photo.
+    pub id: PhotoId,
+    /// File name.
+    pub name: String,
+    /// Whole path.
+    pub path: String,
+    /// Where it stands.
+    pub state: PhotoState,
+    /// Pixels; 0 until it was read.
+    pub width: u32,
+    /// Pixels; 0 until it was read.
+    pub height: u32,
+    /// Best labels, as far as it has scores.
+    pub best: Vec<BestLabel>,
+    /// Why it failed.
+    pub problem: Option<Problem>,
+}
+
+/// What kind of problem; the interface has words for each in its languages.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, TS)]
+#[serde(rename_all = "camelCase")]
+pub enum ProblemCode {
+    /// There is no such file.
+    NotFound,
+    /// The file may not be read.
+    Permission,
+    /// Reading failed.
+    Unreadable,
+    /// A link whose target is gone.
+    BrokenLink,
+    /// Links that lead back to themselves.
+    LinkLoop,
+    /// A file of zero bytes.
+    EmptyFile,
+    /// Not a picture as far as we can tell.
+    UnknownFormat,
+    /// A picture in a format that is not decoded.
+    UnsupportedFormat,
+    /// A picture that is damaged.
+    Corrupt,
+    /// More pixels than the limit.
+    TooManyPixels,
+    /// A folder without photos.
+    NoPhotos,
+    /// Nothing usable in the clipboard.
+    ClipboardEmpty,
+    /// The clipboard cannot be read.
+    Clipboard,
+    /// No checkpoint there.
+    ModelFolder,
+    /// The checkpoint's configuration cannot be used.
+    ModelConfig,
+    /// The checkpoint's tensors do not fit its configuration.
+    ModelTensors,
+    /// A checkpoint that is valid and not supported.
+    ModelUnsupported,
+    /// A device cannot be used.
+    Device,
+    /// A label or template that means nothing.
+    BadLabel,
+    /// Settings cannot be read or written.
+    Settings,
+    /// A thumbnail cannot be made or kept.
+    Thumbnail,
+    /// A bug.
+    Internal,
+}
+
+/// An error that the interface can say in the person's language.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, TS)]
+pub struct Problem {
+    /// What kind.
+    pub code: ProblemCode,
+    /// What the words are filled with.
+    pub params: BTreeMap<String, String>,
+    /// The whole in English, with remedy, for copying and for the command line.
+    pub message: String,
+}
+
+/// A photo that failed.
+#[derive(Debug, Clone, Serialize, TS)]
+pub struct Failure {
+    /// The photo.
+    pub id: PhotoId,
+    /// File name.
+    pub name: String,
+    /// Whole path.
+    pub path: String,
+    /// Why.
+    pub problem: Problem,
+}
+
+/// What is going on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, TS)]
+#[serde(rename_all = "camelCase")]
+pub enum Phase {
+    /// Nothing.
+    Idle,
+    /// Folders are being walked; the total still grows.
+    Scanning,
+    /// Photos are read and encoded.
+    Working,
+    /// Labels are encoded.
+    Labels,
+    /// A person stopped it.
+    Cancelled,
+}
+
+/// Progress of all running work together.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, TS)]
+#[serde(rename_all = "camelCase")]
+pub struct Progress {
+    /// What is going on.
+    pub phase: Phase,
+    /// Photos (or labels, in that phase) that are through, failed ones included.
+    pub done: u32,
+    /// All of them.
+    pub total: u32,
+    /// Those that failed.
+    pub failed: u32,
+    /// Photos a second, once known.
+    pub rate_per_sec: Option<f32>,
+    /// Seconds that remain, once known.
+    pub secs_left: Option<f32>,
+}
+
+/// How cosines become scores.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, TS)]
+#[serde(rename_all = "camelCase")]
+pub enum ScoreKind {
+    /// Labels compete; scores sum to 1 over the set.
+    Softmax,
+    /// Each label on its own.
+    Sigmoid,
+}
+
+/// A projection in a few facts.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, TS)]
+#[serde(rename_all = "camelCase")]
+pub struct ProjectionInfo {
+    /// `linear`, `mlp` or `identity`.
+    #[ts(type = r#""linear" | "mlp" | "identity""#)]
+    pub kind: &'static str,
+    /// Key in the checkpoint.
+    pub key: String,
+    /// Size of the pooled feature.
+    pub input_dim: u32,
+    /// Size of the joint space.
+    pub output_dim: u32,
+    /// Whether the checkpoint has a bias there.
+    pub bias: bool,
+    /// Key of the LayerNorm in front, whose shift acts as a bias.
+    pub affine_before: Option<String>,
+}
+
+/// What one threshold was measured to give, from the model's card.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, TS)]
+#[serde(rename_all = "camelCase")]
+pub struct ThresholdRow {
+    /// The threshold.
+    pub threshold: f32,
+    /// Share of the suggested labels that were right.
+    pub precision: f32,
+    /// Share of the right labels that were suggested.
+    pub recall: f32,
+    /// Labels suggested for a photo, on average.
+    pub tags_per_photo: f32,
+    /// Share of photos without any.
+    pub without_tag: f32,
+}
+
+/// The loaded model.
+#[derive(Debug, Clone, PartialEq, Serialize, TS)]
+#[serde(rename_all = "camelCase")]
+pub struct ModelInfo {
+    /// Its name.
+    pub name: String,
+    /// Whether it is the one inside the program.
+    pub embedded: bool,
+    /// Where it was loaded from.
+    pub path: String,
+    /// Number of values in its tensors.
+    #[ts(type = "number")]
+    pub parameters: u64,
+    /// Size of the weights file.
+    #[ts(type = "number")]
+    pub bytes: u64,
+    /// Height and width of its input in pixels.
+    pub image_size: [u32; 2],
+    /// Size of the joint space.
+    pub embed_dim: u32,
+    /// Tokens of a text.
+    pub context_length: u32,
+    /// The image tower in words.
+    pub image_tower: String,
+    /// The text tower in words.
+    pub text_tower: String,
+    /// From pictures to the joint space.
+    pub image_projection: ProjectionInfo,
+    /// From texts to the joint space.
+    pub text_projection: ProjectionInfo,
+    /// How cosines become scores.
+    pub score_kind: ScoreKind,
+    /// Multiplies a cosine.
+    pub logit_scale: f32,
+    /// Added to it, in sigmoid models.
+    pub logit_bias: Option<f32>,
+    /// Where suggestions begin unless the person moves it.
+    pub default_threshold: f32,
+    /// Measured thresholds, for the embedded model.
+    pub thresholds: Vec<ThresholdRow>,
+    /// Licence, where known.
+    pub licence: Option<String>,
+}
+
+/// What kind of hardware a device is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, TS)]
+#[serde(rename_all = "camelCase")]
+pub enum DeviceKind {
+    /// The processor.
+    Cpu,
+    /// A card of its own.
+    DiscreteGpu,
+    /// A GPU that shares the processor's memory.
+    IntegratedGpu,
+    /// A GPU handed to a virtual machine.
+    VirtualGpu,
+    /// A graphics driver that computes on the processor.
+    Software,
+}
+
+/// A device that towers can be put on.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, TS)]
+pub struct DeviceInfo {
+    /// What `--device` takes.
+    pub id: String,
+    /// The adapter's own name.
+    pub name: String,
+    /// What it is.
+    pub kind: DeviceKind,
+    /// `flex`, or the graphics API.
+    pub backend: String,
+    /// Driver and version.
+    pub driver: String,
+    /// Threads, on the CPU.
+    pub threads: Option<u32>,
+}
+
+impl From<cliploupe_engine::device::DeviceInfo> for DeviceInfo {
+    fn from(info: cliploupe_engine::device::DeviceInfo) -> Self {
+        let kind = match info.kind {
+            EngineDeviceKind::Cpu => DeviceKind::Cpu,
+            EngineDeviceKind::DiscreteGpu => DeviceKind::DiscreteGpu,
+            EngineDeviceKind::IntegratedGpu => DeviceKind::IntegratedGpu,
+            EngineDeviceKind::VirtualGpu => DeviceKind::VirtualGpu,
+            EngineDeviceKind::Software => DeviceKind::Software,
+        };
+        let threads = info.threads.map(|threads| threads as u32);
+        Self { id: info.id, name: info.name, kind, backend: info.backend, driver: info.driver, threads }
+    }
+}
+
+/// What computes now.
+#[derive(Debug, Clone, PartialEq, Serialize, TS)]
+#[serde(rename_all = "camelCase")]
+pub struct DeviceStatus {
+    /// What was asked for.
+    pub chosen: String,
+    /// What computes.
+    pub active: DeviceInfo,
+    /// On a GPU: the largest difference to the CPU in an embedding, checked after loading.
+    pub agreement: Option<f32>,
+    /// Why it is not what was asked for.
+    pub fell_back: Option<Problem>,
+}
+
+/// Whether a model is there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, TS)]
+#[serde(rename_all = "camelCase")]
+pub enum EngineState {
+    /// On its way.
+    Loading,
+    /// Ready.
+    Ready,
+    /// Not usable; the problem says why.
+    Failed,
+}
+
+/// Model and device.
+#[derive(Debug, Clone, PartialEq, Serialize, TS)]
+pub struct EngineStatus {
+    /// Whether a model is there.
+    pub state: EngineState,
+    /// The model.
+    pub model: Option<ModelInfo>,
+    /// The device.
+    pub device: Option<DeviceStatus>,
+    /// What went wrong last.
+    pub problem: Option<Problem>,
+}
+
+/// The label set and how its scores are shown.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, TS)]
+#[serde(rename_all = "camelCase")]
+pub struct LabelSettings {
+    /// Labels in the order of the person.
+    pub labels: Vec<String>,
+    /// Prompt templates, each with a `{}`.
+    pub templates: Vec<String>,
+    /// How many labels a photo shows at most.
+    pub top_k: u32,
+    /// Labels below this probability are not suggested.
+    pub threshold: f32,
+}
+
+/// A ready-made label set; its name is in the catalogue.
+#[derive(Debug, Clone, Serialize, TS)]
+pub struct LabelSet {
+    /// Its id.
+    pub id: String,
+    /// Its labels.
+    pub labels: Vec<String>,
+}
+
+/// Ready-made templates; their name is in the catalogue.
+#[derive(Debug, Clone, Serialize, TS)]
+pub struct TemplateSet {
+    /// Their id.
+    pub id: String,
+    /// The templates.
+    pub templates: Vec<String>,
+}
+
+/// One label of one photo.
+#[derive(Debug, Clone, PartialEq, Serialize, TS)]
+pub struct LabelScore {
+    /// The label.
+    pub label: String,
+    /// In −1…1.
+    pub cosine: f32,
+    /// `scale · cosine + bias`.
+    pub logit: f32,
+    /// In 0…1.
+    pub probability: f32,
+}
+
+/// What is known of a file.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, TS)]
+#[serde(rename_all = "camelCase")]
+pub struct PhotoFacts {
+    /// `JPEG`, `PNG`, …
+    pub format: String,
+    /// Pixels, after EXIF orientation.
+    pub width: u32,
+    /// Pixels, after EXIF orientation.
+    pub height: u32,
+    /// Size of the file.
+    #[ts(type = "number")]
+    pub bytes: u64,
+    /// Milliseconds since 1970.
+    #[ts(type = "number | null")]
+    pub modified_ms: Option<i64>,
+    /// Milliseconds since 1970 on the camera's clock.
+    #[ts(type = "number | null")]
+    pub taken_ms: Option<i64>,
+    /// Maker and model.
+    pub camera: Option<String>,
+    /// Colour model and depth.
+    pub colour: String,
+    /// EXIF orientation, 1 to 8.
+    pub orientation: u8,
+}
+
+impl From<cliploupe_engine::photo::Facts> for PhotoFacts {
+    fn from(facts: cliploupe_engine::photo::Facts) -> Self {
+        Self {
+            format: facts.format.into(),
+            width: facts.width as u32,
+            height: facts.height as u32,
+            bytes: facts.bytes,
+            modified_ms: facts.modified_ms,
+            taken_ms: facts.taken_ms,
+            camera: facts.camera,
+            colour: facts.colour.into(),
+            orientation: facts.orientation,
+        }
+    }
+}
+
+/// All about one photo.
+#[derive(Debug, Clone, Serialize, TS)]
+pub struct PhotoDetails {
+    /// The photo.
+    pub id: PhotoId,
+    /// File name.
+    pub name: String,
+    /// Whole path.
+    pub path: String,
+    /// Facts, once it was read.
+    pub facts: Option<PhotoFacts>,
+    /// Every label, in the order of the set.
+    pub scores: Vec<LabelScore>,
+    /// Why it failed.
+    pub problem: Option<Problem>,
+}
+
+/// A label that is left out, and why.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, TS)]
+pub struct LabelProblem {
+    /// Its index in the label list.
+    pub index: u32,
+    /// The label.
+    pub label: String,
+    /// Why.
+    pub problem: Problem,
+}
+
+/// All that a window needs to draw itself after a start or a reload.
+#[derive(Debug, Clone, Serialize, TS)]
+#[serde(rename_all = "camelCase")]
+pub struct Snapshot {
+    /// Photos in the order they came.
+    pub photos: Vec<PhotoRecord>,
+    /// Progress.
+    pub progress: Progress,
+    /// Model and device.
+    pub engine: EngineStatus,
+    /// The label set.
+    pub labels: LabelSettings,
+    /// Its version.
+    pub labels_version: u32,
+    /// Ready-made label sets.
+    pub label_sets: Vec<LabelSet>,
+    /// Ready-made templates.
+    pub template_sets: Vec<TemplateSet>,
+    /// Whether there are sample photos.
+    pub samples_available: bool,
+}
+
+/// What happened.
+#[derive(Debug, Clone, Serialize, TS)]
+#[serde(tag = "kind", rename_all = "camelCase", rename_all_fields = "camelCase")]
+pub enum WorkbenchEvent {
+    /// Photos came onto the table.
+    PhotosAdded {
+        /// In order.
+        photos: Vec<PhotoStub>,
+    },
+    /// Photos were read.
+    PhotosDecoded {
+        /// Which.
+        photos: Vec<PhotoDecoded>,
+    },
+    /// Photos have scores for this version of the label set.
+    PhotosScored {
+        /// The version that the indices belong to.
+        labels_version: u32,
+        /// Which, with their best labels.
+        photos: Vec<PhotoBest>,
+    },
+    /// Photos failed.
+    PhotosFailed {
+        /// Which and why.
+        failures: Vec<Failure>,
+    },
+    /// Photos left the table.
+    PhotosRemoved {
+        /// Which.
+        ids: Vec<PhotoId>,
+    },
+    /// Photos are being read again after a failure or a change of the model.
+    PhotosWaiting {
+        /// Which.
+        ids: Vec<PhotoId>,
+    },
+    /// Progress.
+    Progress {
+        /// Now.
+        progress: Progress,
+    },
+    /// Model or device changed.
+    Engine {
+        /// Now.
+        engine: EngineStatus,
+    },
+    /// The label set changed.
+    Labels {
+        /// Now.
+        labels: LabelSettings,
+        /// Its version.
+        labels_version: u32,
+        /// Labels that are left out.
+        problems: Vec<LabelProblem>,
+    },
+    /// Something went wrong that belongs to no photo.
+    Problem {
+        /// What.
+        problem: Problem,
+    },
+}

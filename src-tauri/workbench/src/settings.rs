@@ -1,0 +1,119 @@
+//! What is remembered between two starts: label set, model, device.
+
+use std::{
+    fs,
+    io::{self, Write},
+    path::{Path, PathBuf},
+};
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    assets,
+    messages::{LabelSettings, Problem, ProblemCode},
+};
+
+/// The settings file's content.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Settings {
+    /// The label set; none before the person first changed it.
+    pub labels: Option<LabelSettings>,
+    /// `embedded` or a path.
+    pub model: String,
+    /// `auto`, `cpu`, `gpu` or `gpu:N`.
+    pub device: String,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self { labels: None, model: assets::EMBEDDED_MODEL.into(), device: "auto".into() }
+    }
+}
+
+/// The label set of a first start.
+pub fn default_labels(threshold: f32) -> LabelSettings {
+    LabelSettings {
+        labels: assets::label_sets().swap_remove(0).labels,
+        templates: assets::template_sets().swap_remove(0).templates,
+        top_k: 3,
+        threshold,
+    }
+}
+
+/// Where the settings lie on this platform.
+pub fn default_path() -> Option<PathBuf> {
+    let dirs = directories::ProjectDirs::from("", "", "Cliploupe")?;
+    Some(dirs.config_dir().join("settings.json"))
+}
+
+impl Settings {
+    /// Reads the file; a missing one gives the defaults. A damaged one is put aside, never overwritten, and said.
+    pub fn load(path: &Path) -> (Self, Option<Problem>) {
+        let text = match fs::read_to_string(path) {
+            Ok(text) => text,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return (Self::default(), None),
+            Err(error) => {
+                let problem = Problem::file(ProblemCode::Settings, "cannot read the settings", path, &error);
+                return (Self::default(), Some(problem));
+            }
+        };
+        match serde_json::from_str(&text) {
+            Ok(settings) => (settings, None),
+            Err(error) => {
+                let kept = path.with_extension("json.damaged");
+                let cause = match fs::rename(path, &kept) {
+                    Ok(()) => format!("{error}; the file was kept as {}", kept.display()),
+                    Err(_) => error.to_string(),
+                };
+                let path = path.display().to_string();
+                let message = format!("cannot use the settings in {path:?}: {cause}");
+                (
+                    Self::default(),
+                    Some(Problem::new(ProblemCode::Settings, &[("path", &path), ("cause", &cause)], message)),
+                )
+            }
+        }
+    }
+
+    /// Writes the file, all of it or nothing.
+    pub fn save(&self, path: &Path) -> Result<(), Problem> {
+        self.write(path)
+            .map_err(|error| Problem::file(ProblemCode::Settings, "cannot write the settings", path, &error))
+    }
+
+    fn write(&self, path: &Path) -> io::Result<()> {
+        let folder = path.parent().unwrap_or(Path::new("."));
+        fs::create_dir_all(folder)?;
+        let mut file = tempfile::NamedTempFile::new_in(folder)?;
+        file.write_all(&serde_json::to_vec_pretty(self)?)?;
+        file.as_file().sync_all()?;
+        file.persist(path)?;
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn settings_come_back_as_saved() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("new/settings.json");
+        let settings = Settings { labels: Some(default_labels(0.3)), device: "cpu".into(), ..Settings::default() };
+        settings.save(&path).unwrap();
+        assert_eq!(Settings::load(&path), (settings, None));
+    }
+
+    #[test]
+    fn a_damaged_file_is_kept_aside() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("settings.json");
+        fs::write(&path, "{ labels:").unwrap();
+        let (settings, problem) = Settings::load(&path);
+        assert_eq!(settings, Settings::default());
+        assert_eq!(problem.unwrap().code, ProblemCode::Settings);
+        assert_eq!(fs::read_to_string(folder.path().join("settings.json.damaged")).unwrap(), "{ labels:");
+    }
+}

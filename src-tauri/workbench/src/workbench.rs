@@ -1,0 +1,801 @@
+//! The workbench itself: threads, queues, and the state they share.
+//!
+//! ```text
+//! paths ─► scanner ─► queue ─► decoders (a few threads) ─► bounded queue ─► model worker (one thread)
+//! ```
+//! State is changed and told about under one lock, the table's, so a window that attaches in between misses nothing
+//! and hears nothing twice.
+
+use std::{
+    path::{Path, PathBuf},
+    sync::{
+        Arc, Condvar, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU32, AtomicU64, Ordering::SeqCst},
+    },
+    thread::JoinHandle,
+    time::{Duration, Instant},
+};
+
+use cliploupe_engine::{
+    device::{self, DeviceChoice},
+    photo::{self, Limits},
+    preprocess::{self, PreprocessConfig},
+};
+use crossbeam_channel::{Receiver, Sender, bounded, unbounded};
+
+use crate::{
+    assets,
+    messages::{
+        BestLabel, DeviceInfo, EngineState, EngineStatus, Failure, LabelProblem, LabelSettings, Phase, PhotoBest,
+        PhotoDecoded, PhotoDetails, PhotoId, PhotoState, Problem, ProblemCode, Progress, Snapshot, WorkbenchEvent,
+    },
+    model_source::ModelSource,
+    problem::{of_device, of_photo},
+    scan::{self, Found},
+    settings::{Settings, default_labels},
+    table::{Added, Table, file_name},
+    thumbnails::{Thumbnails, large_jpeg},
+    worker::{Control, EncodeJob, Scorer, Worker, panic_text},
+};
+
+/// Photos announced in one message while a folder is walked.
+const ADDED_CHUNK: usize = 200;
+/// Decoded photos that may wait for the model: enough to keep it busy, and a bound on memory.
+const DECODED_AHEAD: usize = 32;
+/// Progress is told at most this often.
+const PROGRESS_INTERVAL: Duration = Duration::from_millis(100);
+/// No rate is told before this much time: the first photos say little.
+const RATE_AFTER: Duration = Duration::from_millis(700);
+
+/// How a workbench is set up.
+#[derive(Debug, Default)]
+pub struct Options {
+    /// The model; the settings' when absent.
+    pub model: Option<ModelSource>,
+    /// The device; the settings' when absent.
+    pub device: Option<DeviceChoice>,
+    /// Where settings are kept; nothing is remembered without.
+    pub settings: Option<PathBuf>,
+    /// Whether thumbnails are made.
+    pub thumbnails: bool,
+}
+
+type Sink = Box<dyn Fn(WorkbenchEvent) + Send>;
+
+/// A photo to be read.
+struct Work {
+    id: PhotoId,
+    run: u64,
+}
+
+/// What is under way. `run` counts starts and stops: work of an older run is dropped where it is met.
+struct Activity {
+    scanning: u32,
+    total: u32,
+    done: u32,
+    failed: u32,
+    labels: Option<(u32, u32)>,
+    /// The newest label set is not scored yet.
+    labels_pending: bool,
+    loading: bool,
+    cancelled: bool,
+    started: Instant,
+    told: Instant,
+}
+
+/// What the loaded model wants of a picture.
+#[derive(Default)]
+struct Wanted {
+    preprocess: Option<(u32, PreprocessConfig)>,
+    failed: bool,
+}
+
+/// What the threads share.
+pub struct Shared {
+    table: Mutex<Table>,
+    sink: Mutex<Option<Sink>>,
+    activity: Mutex<Activity>,
+    idle: Condvar,
+    wanted: Mutex<Wanted>,
+    wanted_changed: Condvar,
+    engine: Mutex<EngineStatus>,
+    labels: Mutex<(LabelSettings, bool)>,
+    labels_version: AtomicU32,
+    scorer: Mutex<Option<Arc<Scorer>>>,
+    thumbnails: Option<Thumbnails>,
+    run: AtomicU64,
+    scan_run: AtomicU64,
+    queue: Sender<Work>,
+}
+
+/// Photos, words and a model, joined.
+pub struct Workbench {
+    shared: Arc<Shared>,
+    control: Sender<Control>,
+    scans: Option<Sender<(Vec<PathBuf>, u64)>>,
+    settings: Mutex<Settings>,
+    settings_path: Option<PathBuf>,
+    start_problem: Option<Problem>,
+    samples: Mutex<Option<tempfile::TempDir>>,
+    /// Folders of pasted pictures, which go with the program.
+    pasted: Mutex<Vec<tempfile::TempDir>>,
+    worker: Option<JoinHandle<()>>,
+}
+
+/// A poisoned lock means a thread panicked; every change under these locks is whole at any moment, so work goes on.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Workbench {
+    /// Starts the threads and begins to load the model.
+    pub fn new(options: Options) -> Result<Self, Problem> {
+        let (settings, start_problem) = match &options.settings {
+            Some(path) => Settings::load(path),
+            None => (Settings::default(), None),
+        };
+        let thumbnails = options.thumbnails.then(Thumbnails::new).transpose().map_err(|error| {
+            Problem::file(ProblemCode::Thumbnail, "cannot keep thumbnails in", &std::env::temp_dir(), &error)
+        })?;
+        let source = options.model.unwrap_or_else(|| ModelSource::parse(&settings.model, None));
+        let choice = options.device.unwrap_or_else(|| settings.device.parse().unwrap_or(DeviceChoice::Auto));
+        let (queue, work) = unbounded();
+        let (control, orders) = unbounded();
+        let (decoded, photos) = bounded(DECODED_AHEAD);
+        let (scans, to_scan) = unbounded();
+        let labels = settings.labels.clone();
+        let shared = Arc::new(Shared::new(labels, thumbnails, queue));
+        let worker = spawn("model", {
+            let shared = shared.clone();
+            move || Worker::new(shared).run(&orders, &photos)
+        });
+        for _ in 0..decoders() {
+            let (shared, work, decoded) = (shared.clone(), work.clone(), decoded.clone());
+            spawn("decode", move || decode_all(&shared, &work, &decoded));
+        }
+        spawn("scan", {
+            let shared = shared.clone();
+            move || scan_all(&shared, &to_scan)
+        });
+        // The worker drops the receiving end only when it is told to stop.
+        let _ = control.send(Control::Load { source, device: choice });
+        Ok(Self {
+            shared,
+            control,
+            scans: Some(scans),
+            settings: Mutex::new(settings),
+            settings_path: options.settings,
+            start_problem,
+            samples: Mutex::new(None),
+            pasted: Mutex::default(),
+            worker: Some(worker),
+        })
+    }
+
+    /// Sends all further events to `sink`, and gives what there is now.
+    pub fn attach(&self, sink: impl Fn(WorkbenchEvent) + Send + 'static) -> Snapshot {
+        let table = self.shared.table();
+        *lock(&self.shared.sink) = Some(Box::new(sink));
+        if let Some(problem) = &self.start_problem {
+            self.shared.emit(WorkbenchEvent::Problem { problem: problem.clone() });
+        }
+        self.shared.snapshot(&table)
+    }
+
+    /// Adds files and folders; photos come as events.
+    pub fn add_paths(&self, paths: Vec<PathBuf>) {
+        {
+            let mut activity = lock(&self.shared.activity);
+            activity.begin();
+            activity.scanning += 1;
+        }
+        let run = self.shared.scan_run.load(SeqCst);
+        if let Some(scans) = &self.scans {
+            let _ = scans.send((paths, run));
+        }
+        self.shared.tell_progress(true);
+    }
+
+    /// Adds the sample photos, unpacked into a folder that lasts as long as the program.
+    pub fn add_samples(&self) -> Result<(), Problem> {
+        let mut samples = lock(&self.samples);
+        if samples.is_none() {
+            *samples = Some(unpack_samples()?);
+        }
+        let folder = samples.as_ref().map(|folder| folder.path().to_owned());
+        drop(samples);
+        self.add_paths(folder.into_iter().collect());
+        Ok(())
+    }
+
+    /// Adds a picture that has no file, as from the clipboard; it gets one that lasts as long as the program.
+    pub fn add_picture(&self, name: &str, png: &[u8]) -> Result<(), Problem> {
+        let folder = tempfile::Builder::new().prefix("cliploupe-pasted-").tempdir().map_err(|e| temp_problem(&e))?;
+        let path = folder.path().join(name);
+        std::fs::write(&path, png).map_err(|error| temp_problem(&error))?;
+        lock(&self.pasted).push(folder);
+        self.add_paths(vec![path]);
+        Ok(())
+    }
+
+    /// Stops reading and encoding; what is done stays.
+    pub fn cancel(&self) {
+        self.shared.scan_run.fetch_add(1, SeqCst);
+        self.shared.run.fetch_add(1, SeqCst);
+        lock(&self.shared.activity).cancel();
+        self.shared.tell_progress(true);
+        self.shared.notify_if_idle();
+    }
+
+    /// Reads these photos again, those that failed or were cancelled.
+    pub fn retry(&self, ids: &[PhotoId]) {
+        let mut table = self.shared.table();
+        let mut waiting = Vec::new();
+        for id in ids {
+            if let Some(row) = table.get_mut(*id).filter(|row| row.state != PhotoState::Labelled) {
+                row.reset();
+                waiting.push(*id);
+            }
+        }
+        self.shared.emit(WorkbenchEvent::PhotosWaiting { ids: waiting.clone() });
+        drop(table);
+        lock(&self.shared.activity).begin();
+        self.shared.start_work(&waiting);
+    }
+
+    /// Takes photos off the table; their files stay.
+    pub fn remove(&self, ids: &[PhotoId]) {
+        let mut table = self.shared.table();
+        let removed: Vec<PhotoId> = ids.iter().copied().filter(|id| table.remove(*id)).collect();
+        if let Some(thumbnails) = &self.shared.thumbnails {
+            removed.iter().for_each(|id| thumbnails.remove(*id));
+        }
+        self.shared.emit(WorkbenchEvent::PhotosRemoved { ids: removed });
+    }
+
+    /// Replaces the label set; photos are scored again, none is encoded again.
+    pub fn set_labels(&self, settings: LabelSettings) -> Result<(), Problem> {
+        let labels = Some(settings.clone());
+        self.shared.replace_labels(settings);
+        let _ = self.control.send(Control::Labels);
+        self.remember(|settings| settings.labels = labels)
+    }
+
+    /// Everything about one photo.
+    pub fn details(&self, id: PhotoId) -> Option<PhotoDetails> {
+        let table = self.shared.table();
+        let row = table.get(id)?;
+        let scores = match (&row.embedding, self.shared.scorer()) {
+            (Some(embedding), Some(scorer)) => scorer.all(embedding),
+            _ => Vec::new(),
+        };
+        Some(PhotoDetails {
+            id,
+            name: file_name(&row.path),
+            path: row.path.display().to_string(),
+            facts: row.facts.clone(),
+            scores,
+            problem: row.problem.clone(),
+        })
+    }
+
+    /// The path of a photo.
+    pub fn path(&self, id: PhotoId) -> Option<PathBuf> {
+        self.shared.table().get(id).map(|row| row.path.clone())
+    }
+
+    /// Every device of this machine.
+    pub fn devices() -> Vec<DeviceInfo> {
+        device::list().into_iter().map(DeviceInfo::from).collect()
+    }
+
+    /// Computes on another device; the photos are encoded again.
+    pub fn choose_device(&self, id: &str) -> Result<(), Problem> {
+        let choice: DeviceChoice = id.parse().map_err(|error| of_device(&error, id))?;
+        let source = ModelSource::parse(&lock(&self.settings).model, None);
+        self.load(source, choice);
+        self.remember(|settings| settings.device = id.to_owned())
+    }
+
+    /// Loads another model; the photos are encoded again. What cannot be a checkpoint is refused at once.
+    pub fn choose_model(&self, source: ModelSource) -> Result<(), Problem> {
+        source.checkpoint().map_err(|error| crate::problem::of_load(&error))?;
+        let choice = lock(&self.settings).device.parse().unwrap_or(DeviceChoice::Auto);
+        let name = match &source {
+            ModelSource::Embedded => assets::EMBEDDED_MODEL.to_owned(),
+            ModelSource::Path { path, .. } => path.display().to_string(),
+        };
+        self.load(source, choice);
+        self.remember(|settings| settings.model = name)
+    }
+
+    fn load(&self, source: ModelSource, device: DeviceChoice) {
+        lock(&self.shared.activity).loading = true;
+        let _ = self.control.send(Control::Load { source, device });
+    }
+
+    /// The thumbnail of a photo, JPEG.
+    pub fn thumbnail(&self, id: PhotoId) -> Option<Vec<u8>> {
+        self.shared.thumbnails.as_ref()?.get(id)
+    }
+
+    /// The picture of a photo at the size of a screen, JPEG.
+    pub fn picture(&self, id: PhotoId) -> Option<Result<Vec<u8>, Problem>> {
+        let path = self.path(id)?;
+        let photo = photo::open(&path, &Limits::default()).map_err(|error| of_photo(&error, &path));
+        Some(photo.and_then(|photo| large_jpeg(&photo.picture)))
+    }
+
+    /// Waits until nothing is under way.
+    pub fn wait_idle(&self) {
+        let mut activity = lock(&self.shared.activity);
+        while !activity.is_idle() {
+            activity = self.shared.idle.wait(activity).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    /// Photos in order, with their state, for those who do not listen to events.
+    pub fn snapshot(&self) -> Snapshot {
+        self.shared.snapshot(&self.shared.table())
+    }
+
+    fn remember(&self, change: impl FnOnce(&mut Settings)) -> Result<(), Problem> {
+        let mut settings = lock(&self.settings);
+        change(&mut settings);
+        match &self.settings_path {
+            Some(path) => settings.save(path),
+            None => Ok(()),
+        }
+    }
+}
+
+impl Drop for Workbench {
+    fn drop(&mut self) {
+        self.shared.run.fetch_add(1, SeqCst);
+        self.shared.scan_run.fetch_add(1, SeqCst);
+        self.scans = None;
+        let _ = self.control.send(Control::Stop);
+        if let Some(worker) = self.worker.take() {
+            // A panic of the worker was told when it happened.
+            let _ = worker.join();
+        }
+    }
+}
+
+fn temp_problem(error: &std::io::Error) -> Problem {
+    Problem::file(ProblemCode::Internal, "cannot write to", &std::env::temp_dir(), error)
+}
+
+fn unpack_samples() -> Result<tempfile::TempDir, Problem> {
+    let folder =
+        tempfile::Builder::new().prefix("cliploupe-samples-").tempdir().map_err(|error| temp_problem(&error))?;
+    for (name, bytes) in assets::SAMPLES {
+        std::fs::write(folder.path().join(name), bytes).map_err(|error| temp_problem(&error))?;
+    }
+    Ok(folder)
+}
+
+/// One core is left to the model, which has most of the work.
+fn decoders() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from).saturating_sub(1).clamp(1, 8)
+}
+
+fn spawn(name: &str, work: impl FnOnce() + Send + 'static) -> JoinHandle<()> {
+    std::thread::Builder::new().name(name.into()).spawn(work).expect("the system can start a thread")
+}
+
+fn scan_all(shared: &Shared, to_scan: &Receiver<(Vec<PathBuf>, u64)>) {
+    while let Ok((paths, run)) = to_scan.recv() {
+        let mut pending = Vec::new();
+        for path in paths {
+            scan::walk(&path, |found| {
+                pending.push(found);
+                if pending.len() >= ADDED_CHUNK {
+                    shared.add_found(&mut pending);
+                }
+                shared.scan_run.load(SeqCst) == run
+            });
+        }
+        shared.add_found(&mut pending);
+        lock(&shared.activity).scanning -= 1;
+        shared.tell_progress(true);
+        shared.notify_if_idle();
+    }
+}
+
+fn decode_all(shared: &Shared, work: &Receiver<Work>, decoded: &Sender<EncodeJob>) {
+    while let Ok(Work { id, run }) = work.recv() {
+        if !shared.is_wanted(id, run) {
+            continue;
+        }
+        let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| decode(shared, id, run)))
+            .unwrap_or_else(|panic| Err(Problem::internal(&panic_text(&*panic))));
+        match result {
+            Ok(Some(job)) => {
+                if decoded.send(job).is_err() {
+                    return;
+                }
+            }
+            Ok(None) => shared.note_done(run, 1),
+            Err(problem) => shared.note_failure(id, run, problem),
+        }
+    }
+}
+
+/// Reads a photo, makes its thumbnail, and prepares it for the model. `None` if there is no model to prepare it for.
+fn decode(shared: &Shared, id: PhotoId, run: u64) -> Result<Option<EncodeJob>, Problem> {
+    let Some(path) = shared.table().get(id).map(|row| row.path.clone()) else { return Ok(None) };
+    let photo = photo::open(&path, &Limits::default()).map_err(|error| of_photo(&error, &path))?;
+    if let Some(thumbnails) = &shared.thumbnails {
+        thumbnails.keep(id, &photo.picture)?;
+    }
+    shared.note_decoded(id, photo.facts);
+    Ok(shared.wait_for_preprocess().map(|(model_version, config)| EncodeJob {
+        id,
+        run,
+        model_version,
+        pixels: preprocess::resize_and_crop(&photo.picture, &config),
+    }))
+}
+
+impl Activity {
+    fn new() -> Self {
+        let now = Instant::now();
+        Self {
+            scanning: 0,
+            total: 0,
+            done: 0,
+            failed: 0,
+            labels: None,
+            labels_pending: false,
+            loading: true,
+            cancelled: false,
+            started: now,
+            told: now,
+        }
+    }
+
+    /// New work: counts go on if older work is under way, and start anew otherwise.
+    fn begin(&mut self) {
+        if self.cancelled || (self.scanning == 0 && self.done >= self.total) {
+            (self.total, self.done, self.failed) = (0, 0, 0);
+            self.cancelled = false;
+            self.started = Instant::now();
+        }
+    }
+
+    /// Stops what is under way; when nothing is, nothing is stopped.
+    fn cancel(&mut self) {
+        self.cancelled = self.scanning > 0 || self.done < self.total;
+    }
+
+    fn is_idle(&self) -> bool {
+        let photos = self.cancelled || self.done >= self.total;
+        self.scanning == 0 && photos && !self.labels_pending && !self.loading
+    }
+
+    fn progress(&self) -> Progress {
+        let elapsed = self.started.elapsed();
+        let is_working = !self.cancelled && self.done < self.total;
+        let phase = match () {
+            () if self.cancelled => Phase::Cancelled,
+            () if self.scanning > 0 => Phase::Scanning,
+            () if is_working => Phase::Working,
+            () if self.labels.is_some() => Phase::Labels,
+            () => Phase::Idle,
+        };
+        let (done, total) =
+            if phase == Phase::Labels { self.labels.unwrap_or_default() } else { (self.done, self.total) };
+        let known = is_working && elapsed >= RATE_AFTER && self.done > 0;
+        let rate_per_sec = known.then(|| self.done as f32 / elapsed.as_secs_f32());
+        // While folders are walked the total still grows, and a time would be a lie.
+        let secs_left = rate_per_sec.filter(|_| self.scanning == 0).map(|rate| (self.total - self.done) as f32 / rate);
+        Progress { phase, done, total, failed: self.failed, rate_per_sec, secs_left }
+    }
+}
+
+impl Shared {
+    fn new(labels: Option<LabelSettings>, thumbnails: Option<Thumbnails>, queue: Sender<Work>) -> Self {
+        let is_own = labels.is_some();
+        Self {
+            table: Mutex::default(),
+            sink: Mutex::new(None),
+            activity: Mutex::new(Activity::new()),
+            idle: Condvar::new(),
+            wanted: Mutex::default(),
+            wanted_changed: Condvar::new(),
+            engine: Mutex::new(EngineStatus { state: EngineState::Loading, model: None, device: None, problem: None }),
+            labels: Mutex::new((labels.unwrap_or_else(|| default_labels(0.3)), is_own)),
+            labels_version: AtomicU32::new(1),
+            scorer: Mutex::new(None),
+            thumbnails,
+            run: AtomicU64::new(0),
+            scan_run: AtomicU64::new(0),
+            queue,
+        }
+    }
+
+    fn snapshot(&self, table: &Table) -> Snapshot {
+        let (labels, version) = self.labels();
+        Snapshot {
+            photos: table.records(),
+            progress: lock(&self.activity).progress(),
+            engine: lock(&self.engine).clone(),
+            labels,
+            // The scores in the records are those of the scorer, which a newer label set may be about to replace.
+            labels_version: self.scorer().map_or(version, |scorer| scorer.version),
+            label_sets: assets::label_sets(),
+            template_sets: assets::template_sets(),
+            samples_available: !assets::SAMPLES.is_empty(),
+        }
+    }
+
+    pub fn table(&self) -> MutexGuard<'_, Table> {
+        lock(&self.table)
+    }
+
+    /// Tells the onlooker. Called under the table's lock where photos are concerned.
+    pub fn emit(&self, event: WorkbenchEvent) {
+        if let Some(sink) = &*lock(&self.sink) {
+            sink(event);
+        }
+    }
+
+    pub fn emit_problem(&self, problem: Problem) {
+        self.emit(WorkbenchEvent::Problem { problem });
+    }
+
+    /// Whether a photo is still to be worked on.
+    pub fn is_wanted(&self, id: PhotoId, run: u64) -> bool {
+        if run != self.run.load(SeqCst) {
+            return false;
+        }
+        let exists = self.table().get(id).is_some();
+        if !exists {
+            self.note_done(run, 1);
+        }
+        exists
+    }
+
+    pub fn queue(&self, id: PhotoId, run: u64) {
+        // The decoders hold the other end for as long as the program runs.
+        let _ = self.queue.send(Work { id, run });
+    }
+
+    /// Queues photos; the counts must have been begun.
+    fn start_work(&self, ids: &[PhotoId]) {
+        lock(&self.activity).total += ids.len() as u32;
+        let run = self.run.load(SeqCst);
+        ids.iter().for_each(|id| self.queue(*id, run));
+        self.tell_progress(true);
+        self.notify_if_idle();
+    }
+
+    fn add_found(&self, found: &mut Vec<Found>) {
+        let mut table = self.table();
+        let (mut stubs, mut ids, mut failures) = (Vec::new(), Vec::new(), Vec::<Failure>::new());
+        for found in found.drain(..) {
+            let (path, problem) = match found {
+                Found::Photo(path) => (path, None),
+                Found::Failed(path, problem) => (path, Some(problem)),
+            };
+            let id = match table.add(absolute(&path)) {
+                Added::New(stub) => {
+                    let id = stub.id;
+                    stubs.push(stub);
+                    id
+                }
+                // Dropping a failed photo once more means: try again.
+                Added::Known(id) if table.get(id).is_some_and(|row| row.state == PhotoState::Failed) => id,
+                Added::Known(_) => continue,
+            };
+            let Some(row) = table.get_mut(id) else { continue };
+            match problem {
+                Some(problem) => failures.push(row.fail(id, problem)),
+                None => {
+                    row.reset();
+                    ids.push(id);
+                }
+            }
+        }
+        if !stubs.is_empty() {
+            self.emit(WorkbenchEvent::PhotosAdded { photos: stubs });
+        }
+        let failed = failures.len() as u32;
+        if failed > 0 {
+            self.emit(WorkbenchEvent::PhotosFailed { failures });
+        }
+        drop(table);
+        {
+            let mut activity = lock(&self.activity);
+            activity.total += failed;
+            activity.done += failed;
+            activity.failed += failed;
+        }
+        self.start_work(&ids);
+    }
+
+    fn note_decoded(&self, id: PhotoId, facts: photo::Facts) {
+        let mut table = self.table();
+        let Some(row) = table.get_mut(id) else { return };
+        let (width, height) = (facts.width as u32, facts.height as u32);
+        row.facts = Some(facts.into());
+        if row.state == PhotoState::Waiting {
+            row.state = PhotoState::Decoded;
+        }
+        self.emit(WorkbenchEvent::PhotosDecoded { photos: vec![PhotoDecoded { id, width, height }] });
+    }
+
+    pub fn note_failure(&self, id: PhotoId, run: u64, problem: Problem) {
+        let mut table = self.table();
+        if let Some(row) = table.get_mut(id) {
+            let failure = row.fail(id, problem);
+            self.emit(WorkbenchEvent::PhotosFailed { failures: vec![failure] });
+        }
+        drop(table);
+        if run == self.run.load(SeqCst) {
+            lock(&self.activity).failed += 1;
+        }
+        self.note_done(run, 1);
+    }
+
+    /// `count` photos of `run` are through, one way or another.
+    pub fn note_done(&self, run: u64, count: u32) {
+        if run == self.run.load(SeqCst) {
+            lock(&self.activity).done += count;
+            self.tell_progress(false);
+            self.notify_if_idle();
+        }
+    }
+
+    fn tell_progress(&self, at_once: bool) {
+        let mut activity = lock(&self.activity);
+        if !at_once && activity.told.elapsed() < PROGRESS_INTERVAL && activity.done < activity.total {
+            return;
+        }
+        activity.told = Instant::now();
+        let progress = activity.progress();
+        drop(activity);
+        self.emit(WorkbenchEvent::Progress { progress });
+    }
+
+    fn notify_if_idle(&self) {
+        if lock(&self.activity).is_idle() {
+            self.idle.notify_all();
+        }
+    }
+
+    pub fn set_engine(&self, change: impl FnOnce(&mut EngineStatus)) {
+        let mut engine = lock(&self.engine);
+        change(&mut engine);
+        let now = engine.clone();
+        drop(engine);
+        {
+            let mut wanted = lock(&self.wanted);
+            wanted.failed = now.state == EngineState::Failed;
+        }
+        self.wanted_changed.notify_all();
+        self.emit(WorkbenchEvent::Engine { engine: now });
+    }
+
+    /// Waits for a model; `None` once it is certain that there is none.
+    fn wait_for_preprocess(&self) -> Option<(u32, PreprocessConfig)> {
+        let mut wanted = lock(&self.wanted);
+        loop {
+            if let Some(found) = &wanted.preprocess {
+                return Some(found.clone());
+            }
+            if wanted.failed {
+                return None;
+            }
+            wanted = self.wanted_changed.wait(wanted).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    pub fn install_preprocess(&self, version: u32, config: PreprocessConfig, default_threshold: f32) {
+        lock(&self.wanted).preprocess = Some((version, config));
+        // Vectors of another model mean nothing to this one's labels.
+        *lock(&self.scorer) = None;
+        self.table().iter_mut().for_each(|(_, row)| row.embedding = None);
+        let mut labels = lock(&self.labels);
+        if !labels.1 {
+            labels.0.threshold = default_threshold;
+        }
+    }
+
+    /// Encodes every photo that is not a failure, for a model that has not seen them.
+    pub fn encode_again(&self) {
+        let (failed, ids): (Vec<_>, Vec<_>) = {
+            let table = self.table();
+            let rows = table.iter().map(|(id, row)| (id, row.state == PhotoState::Failed));
+            rows.partition(|(_, is_failed)| *is_failed)
+        };
+        if ids.is_empty() {
+            return;
+        }
+        // What is still in the queues is part of `ids`.
+        self.run.fetch_add(1, SeqCst);
+        {
+            let mut activity = lock(&self.activity);
+            let failed = failed.len() as u32;
+            (activity.total, activity.done, activity.failed) = (failed, failed, failed);
+            activity.cancelled = false;
+            activity.started = Instant::now();
+        }
+        let ids: Vec<PhotoId> = ids.into_iter().map(|(id, _)| id).collect();
+        self.start_work(&ids);
+    }
+
+    pub fn loading_ended(&self) {
+        lock(&self.activity).loading = false;
+        self.notify_if_idle();
+    }
+
+    /// The label set and its version.
+    pub fn labels(&self) -> (LabelSettings, u32) {
+        let labels = lock(&self.labels);
+        (labels.0.clone(), self.labels_version.load(SeqCst))
+    }
+
+    fn replace_labels(&self, settings: LabelSettings) {
+        lock(&self.activity).labels_pending = true;
+        let mut labels = lock(&self.labels);
+        *labels = (settings, true);
+        self.labels_version.fetch_add(1, SeqCst);
+    }
+
+    pub fn label_progress(&self, progress: Option<(u32, u32)>) {
+        lock(&self.activity).labels = progress;
+        self.tell_progress(progress.is_none());
+    }
+
+    pub fn labels_ended(&self, version: u32) {
+        if version == self.labels_version.load(SeqCst) {
+            lock(&self.activity).labels_pending = false;
+        }
+        self.tell_progress(true);
+        self.notify_if_idle();
+    }
+
+    pub fn scorer(&self) -> Option<Arc<Scorer>> {
+        lock(&self.scorer).clone()
+    }
+
+    pub fn install_scorer(&self, scorer: Scorer, problems: Vec<LabelProblem>) {
+        let labels_version = scorer.version;
+        *lock(&self.scorer) = Some(Arc::new(scorer));
+        let labels = self.labels().0;
+        self.emit(WorkbenchEvent::Labels { labels, labels_version, problems });
+    }
+
+    /// All embeddings there are, `[photo, embed]`.
+    pub fn embeddings(&self) -> (Vec<PhotoId>, Vec<f32>) {
+        let table = self.table();
+        let mut values = Vec::new();
+        let ids = table
+            .iter()
+            .filter_map(|(id, row)| {
+                values.extend_from_slice(row.embedding.as_ref()?);
+                Some(id)
+            })
+            .collect();
+        (ids, values)
+    }
+
+    pub fn note_scores(&self, labels_version: u32, scores: Vec<(PhotoId, Vec<BestLabel>)>) {
+        let mut table = self.table();
+        let mut photos = Vec::with_capacity(scores.len());
+        for (id, best) in scores {
+            if let Some(row) = table.get_mut(id) {
+                row.best.clone_from(&best);
+                photos.push(PhotoBest { id, best });
+            }
+        }
+        self.emit(WorkbenchEvent::PhotosScored { labels_version, photos });
+    }
+}
+
+/// The same file by any spelling of its path is one photo; links stay themselves.
+fn absolute(path: &Path) -> PathBuf {
+    std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
+}

@@ -1,0 +1,411 @@
+//! The one thread that owns the model: it loads, encodes pictures and labels, and scores.
+
+use std::{
+    collections::HashMap,
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::Arc,
+};
+
+use cliploupe_engine::{
+    Device, Model,
+    clip::normalise,
+    device::{self, DeviceChoice, read},
+    photo::Picture,
+    preprocess::{self, Pixels, PreprocessConfig},
+    zero_shot::{self, Scoring},
+};
+use crossbeam_channel::{Receiver, select_biased};
+
+use crate::{
+    messages::{
+        BEST_PER_PHOTO, BestLabel, DeviceStatus, EngineState, EngineStatus, LabelProblem, LabelScore, LabelSettings,
+        PhotoBest, PhotoId, PhotoState, Problem, ProblemCode, WorkbenchEvent,
+    },
+    model_source::{ModelSource, describe},
+    problem::{of_device, of_load},
+    workbench::Shared,
+};
+
+/// Pictures encoded at once. More does not make the CPU faster, and makes the first results wait.
+const IMAGE_BATCH: usize = 16;
+/// Sentences encoded between two looks at whether the person has changed the labels again.
+const SENTENCES_PER_STEP: usize = 512;
+/// A GPU whose embedding of the test picture is further from the CPU's than this in any number is not trusted.
+const AGREEMENT_LIMIT: f32 = 1e-3;
+
+/// What the worker is asked to do besides encoding photos; it comes first.
+pub enum Control {
+    /// Load this model onto this device.
+    Load { source: ModelSource, device: DeviceChoice },
+    /// The label set has changed; the newest one counts.
+    Labels,
+    /// End.
+    Stop,
+}
+
+/// A decoded photo on its way to the model.
+pub struct EncodeJob {
+    pub id: PhotoId,
+    pub run: u64,
+    pub model_version: u32,
+    pub pixels: Pixels,
+}
+
+/// Everything that turns an embedding into scores.
+pub struct Scorer {
+    pub version: u32,
+    /// Which label each direction belongs to; labels with a problem have none.
+    columns: Vec<u32>,
+    /// `[column, embed]`, unit vectors.
+    directions: Vec<f32>,
+    embed: usize,
+    scoring: Scoring,
+    labels: Vec<String>,
+}
+
+impl Scorer {
+    /// Best labels of pictures.
+    ///
+    /// # Shapes
+    /// - embeddings: `[image, embed]`
+    pub fn best(&self, embeddings: &[f32]) -> Vec<Vec<BestLabel>> {
+        let images = embeddings.len() / self.embed;
+        if self.columns.is_empty() {
+            return vec![Vec::new(); images];
+        }
+        let cosines = zero_shot::cosines(embeddings, &self.directions, self.embed);
+        let best_of = |row: &[f32]| {
+            let scores = self.scoring.scores(row);
+            let best = zero_shot::top_k(&scores, BEST_PER_PHOTO).into_iter();
+            best.map(|i| BestLabel { label: self.columns[i], score: scores[i].probability }).collect()
+        };
+        cosines.chunks_exact(self.columns.len()).map(best_of).collect()
+    }
+
+    /// Scores of one picture against every label, in the order of the set.
+    pub fn all(&self, embedding: &[f32]) -> Vec<LabelScore> {
+        let cosines = zero_shot::cosines(embedding, &self.directions, self.embed);
+        let scores = self.scoring.scores(&cosines);
+        let named = self.columns.iter().zip(scores);
+        named
+            .map(|(label, score)| LabelScore {
+                label: self.labels[*label as usize].clone(),
+                cosine: score.cosine,
+                logit: score.logit,
+                probability: score.probability,
+            })
+            .collect()
+    }
+}
+
+struct Loaded {
+    model: Model,
+    version: u32,
+    /// Directions of labels under one list of templates.
+    directions: HashMap<(Arc<[String]>, String), Vec<f32>>,
+}
+
+/// The worker's own state.
+pub struct Worker {
+    shared: Arc<Shared>,
+    loaded: Option<Loaded>,
+    versions: u32,
+    /// Nothing was loaded yet, nor failed to be.
+    fresh: bool,
+}
+
+impl Worker {
+    pub fn new(shared: Arc<Shared>) -> Self {
+        Self { shared, loaded: None, versions: 0, fresh: true }
+    }
+
+    /// Works until told to stop, or until nobody can ask any more.
+    pub fn run(mut self, control: &Receiver<Control>, photos: &Receiver<EncodeJob>) {
+        loop {
+            select_biased! {
+                recv(control) -> message => match message {
+                    Ok(Control::Load { source, device }) => self.load(&source, &device),
+                    Ok(Control::Labels) => self.refresh_labels(),
+                    Ok(Control::Stop) | Err(_) => return,
+                },
+                recv(photos) -> job => match job {
+                    Ok(job) => self.encode(std::iter::once(job).chain(photos.try_iter().take(IMAGE_BATCH - 1)).collect()),
+                    Err(_) => return,
+                },
+            }
+        }
+    }
+
+    fn load(&mut self, source: &ModelSource, choice: &DeviceChoice) {
+        self.shared.set_engine(|status| status.state = EngineState::Loading);
+        let result = catch_unwind(AssertUnwindSafe(|| open_model(source, choice)))
+            .unwrap_or_else(|panic| Err(Problem::internal(&panic_text(&*panic))));
+        match result {
+            Ok((model, device)) => self.install(source, model, device),
+            // The model that was there goes on; without one, the engine has failed.
+            Err(problem) => {
+                self.fresh = false;
+                let state = if self.loaded.is_some() { EngineState::Ready } else { EngineState::Failed };
+                self.shared.set_engine(|status| {
+                    status.state = state;
+                    status.problem = Some(problem);
+                });
+            }
+        }
+        self.shared.loading_ended();
+    }
+
+    fn install(&mut self, source: &ModelSource, model: Model, device: DeviceStatus) {
+        // Photos that came before the first model wait for it in the decoders; later ones were made for another.
+        let is_first = std::mem::replace(&mut self.fresh, false);
+        self.versions += 1;
+        let info = describe(source, &model);
+        self.shared.install_preprocess(self.versions, model.preprocess.clone(), info.default_threshold);
+        self.loaded = Some(Loaded { model, version: self.versions, directions: HashMap::new() });
+        self.shared.set_engine(|status| {
+            *status =
+                EngineStatus { state: EngineState::Ready, model: Some(info), device: Some(device), problem: None };
+        });
+        self.refresh_labels();
+        if !is_first {
+            self.shared.encode_again();
+        }
+    }
+
+    /// Encodes labels that are new, then scores every photo on the table.
+    fn refresh_labels(&mut self) {
+        let (settings, version) = self.shared.labels();
+        if let Some(loaded) = &mut self.loaded
+            && !self.shared.scorer().is_some_and(|scorer| scorer.version == version)
+        {
+            let result = catch_unwind(AssertUnwindSafe(|| build_scorer(loaded, &settings, version, &self.shared)));
+            self.shared.label_progress(None);
+            match result {
+                Ok(Ok(Some((scorer, problems)))) => {
+                    self.shared.install_scorer(scorer, problems);
+                    self.rescore();
+                }
+                // A newer label set is waiting in the queue.
+                Ok(Ok(None)) => {}
+                Ok(Err(problem)) => self.shared.emit_problem(problem),
+                Err(panic) => self.shared.emit_problem(Problem::internal(&panic_text(&*panic))),
+            }
+        }
+        self.shared.labels_ended(version);
+    }
+
+    fn rescore(&self) {
+        let Some(scorer) = self.shared.scorer() else { return };
+        let (ids, embeddings) = self.shared.embeddings();
+        for (ids, rows) in ids.chunks(512).zip(embeddings.chunks(512 * scorer.embed)) {
+            let best = scorer.best(rows);
+            self.shared.note_scores(scorer.version, ids.iter().copied().zip(best).collect());
+        }
+    }
+
+    fn encode(&mut self, jobs: Vec<EncodeJob>) {
+        let Some(loaded) = &self.loaded else { return };
+        let (jobs, stale): (Vec<_>, Vec<_>) = jobs.into_iter().partition(|job| job.model_version == loaded.version);
+        // Their pixels were made for another model.
+        stale.into_iter().for_each(|job| self.shared.queue(job.id, job.run));
+        let jobs: Vec<_> = jobs.into_iter().filter(|job| self.shared.is_wanted(job.id, job.run)).collect();
+        if jobs.is_empty() {
+            return;
+        }
+        let result = catch_unwind(AssertUnwindSafe(|| encode_pixels(loaded, jobs.iter().map(|job| &job.pixels))));
+        let ids = jobs.iter().map(|job| job.id);
+        match result {
+            Ok(embeddings) => self.shared.note_embeddings(jobs[0].run, ids.zip(embeddings).collect()),
+            Err(panic) => {
+                let problem = Problem::internal(&format!("the image tower failed: {}", panic_text(&*panic)));
+                jobs.iter().for_each(|job| self.shared.note_failure(job.id, job.run, problem.clone()));
+            }
+        }
+    }
+}
+
+fn encode_pixels<'a>(loaded: &Loaded, pixels: impl Iterator<Item = &'a Pixels>) -> Vec<Vec<f32>> {
+    let Model { clip, preprocess, config, .. } = &loaded.model;
+    let values: Vec<f32> = pixels.flat_map(|pixels| preprocess::normalise(pixels, preprocess)).collect();
+    let pooled = clip.image_pooled(loaded.model.pixel_batch(values), &mut cliploupe_engine::probe::Probe::off());
+    let embeddings = read(normalise(clip.image_projection().forward(pooled)));
+    embeddings.chunks_exact(config.embed_dim).map(<[f32]>::to_vec).collect()
+}
+
+/// `None` if the label set was changed meanwhile.
+fn build_scorer(
+    loaded: &mut Loaded,
+    settings: &LabelSettings,
+    version: u32,
+    shared: &Shared,
+) -> Result<Option<(Scorer, Vec<LabelProblem>)>, Problem> {
+    let templates: Arc<[String]> = usable_templates(&settings.templates).into();
+    let (good, problems) = usable_labels(&settings.labels);
+    let known = |loaded: &Loaded, label: &str| loaded.directions.contains_key(&(templates.clone(), label.to_owned()));
+    let missing: Vec<&str> = good
+        .iter()
+        .map(|index| settings.labels[*index as usize].trim())
+        .filter(|label| !known(loaded, label))
+        .collect();
+    let step = (SENTENCES_PER_STEP / templates.len()).max(1);
+    for (index, labels) in missing.chunks(step).enumerate() {
+        if shared.labels().1 != version {
+            return Ok(None);
+        }
+        shared.label_progress(Some(((index * step) as u32, missing.len() as u32)));
+        let directions = encode_labels(&loaded.model, labels, &templates)?;
+        let embed = loaded.model.config.embed_dim;
+        for (label, direction) in labels.iter().zip(directions.chunks_exact(embed)) {
+            loaded.directions.insert((templates.clone(), (*label).to_owned()), direction.to_vec());
+        }
+    }
+    let directions = good
+        .iter()
+        .flat_map(|index| &loaded.directions[&(templates.clone(), settings.labels[*index as usize].trim().to_owned())])
+        .copied()
+        .collect();
+    let scorer = Scorer {
+        version,
+        columns: good,
+        directions,
+        embed: loaded.model.config.embed_dim,
+        scoring: Scoring::of(&loaded.model.clip),
+        labels: settings.labels.clone(),
+    };
+    Ok(Some((scorer, problems)))
+}
+
+/// The direction of each label, `[label, embed]`.
+fn encode_labels(model: &Model, labels: &[&str], templates: &[String]) -> Result<Vec<f32>, Problem> {
+    let sentences: Vec<String> = labels
+        .iter()
+        .flat_map(|label| templates.iter().map(move |template| zero_shot::fill(template, label)))
+        .collect();
+    let tokens = model.tokenize(&sentences).map_err(|error| {
+        let cause = cliploupe_engine::chain(&error);
+        Problem::new(ProblemCode::ModelConfig, &[("path", ""), ("cause", &cause)], cause.clone())
+    })?;
+    let embeddings = zero_shot::text_embeddings(&model.clip, &tokens);
+    Ok(zero_shot::label_directions(&embeddings, templates.len(), model.config.embed_dim))
+}
+
+/// Templates with a place for the label; without any, the label alone.
+fn usable_templates(templates: &[String]) -> Vec<String> {
+    let usable: Vec<String> =
+        templates.iter().filter(|template| template.contains(zero_shot::PLACEHOLDER)).cloned().collect();
+    if usable.is_empty() { vec![zero_shot::PLACEHOLDER.to_owned()] } else { usable }
+}
+
+/// Indices of the labels that can be encoded, and the problems of the others.
+fn usable_labels(labels: &[String]) -> (Vec<u32>, Vec<LabelProblem>) {
+    let (good, empty): (Vec<u32>, Vec<u32>) =
+        (0..labels.len() as u32).partition(|index| !labels[*index as usize].trim().is_empty());
+    let problem = |index: u32| LabelProblem {
+        index,
+        label: labels[index as usize].clone(),
+        problem: Problem::new(
+            ProblemCode::BadLabel,
+            &[("cause", "empty")],
+            "an empty label says nothing about a picture. Give it a name or remove it.",
+        ),
+    };
+    (good, empty.into_iter().map(problem).collect())
+}
+
+/// Opens the device, loads, and checks a GPU against the CPU. A device that cannot be used gives way to the CPU, visibly.
+fn open_model(source: &ModelSource, choice: &DeviceChoice) -> Result<(Model, DeviceStatus), Problem> {
+    let load = |device: &Device| -> Result<Model, Problem> {
+        let checkpoint = source.checkpoint().map_err(|error| of_load(&error))?;
+        Model::load(checkpoint, None, device).map_err(|error| of_load(&error))
+    };
+    let asked = choice.to_string();
+    let on_cpu = |fell_back| -> Result<(Model, DeviceStatus), Problem> {
+        let active = device::cpu().into();
+        Ok((load(&Device::flex())?, DeviceStatus { chosen: asked.clone(), active, agreement: None, fell_back }))
+    };
+    let (device, info) = match device::open(choice) {
+        Ok(opened) => opened,
+        Err(error) => return on_cpu(Some(of_device(&error, &asked))),
+    };
+    if info.kind == device::DeviceKind::Cpu {
+        return on_cpu(None);
+    }
+    let reference = load(&Device::flex())?;
+    let checked = catch_unwind(AssertUnwindSafe(|| {
+        let model = load(&device)?;
+        let difference = disagreement(&model, &reference);
+        Ok::<_, Problem>((model, difference))
+    }));
+    let refuse = |cause: String| {
+        let message = format!("{} was not used: {cause}. The CPU computes instead.", info.name);
+        Problem::new(ProblemCode::Device, &[("device", &info.name), ("cause", &cause)], message)
+    };
+    match checked {
+        Ok(Ok((model, difference))) if difference <= AGREEMENT_LIMIT => {
+            let status =
+                DeviceStatus { chosen: asked, active: info.into(), agreement: Some(difference), fell_back: None };
+            Ok((model, status))
+        }
+        Ok(Ok((_, difference))) => {
+            on_cpu(Some(refuse(format!("its test embedding differs from the CPU's by {difference:.1e}"))))
+        }
+        Ok(Err(problem)) => Err(problem),
+        Err(panic) => on_cpu(Some(refuse(panic_text(&*panic)))),
+    }
+}
+
+/// The largest difference of the two models' embeddings of one synthetic picture; infinite where it is no number.
+fn disagreement(model: &Model, reference: &Model) -> f32 {
+    let embed = |model: &Model| {
+        let loaded_pixels = test_pixels(&model.preprocess);
+        let values = preprocess::normalise(&loaded_pixels, &model.preprocess);
+        let pooled = model.clip.image_pooled(model.pixel_batch(values), &mut cliploupe_engine::probe::Probe::off());
+        read(normalise(model.clip.image_projection().forward(pooled)))
+    };
+    let differences = embed(model).into_iter().zip(embed(reference)).map(|(a, b)| (a - b).abs());
+    differences.fold(0.0, |largest, d| if d.is_nan() { f32::INFINITY } else { f32::max(largest, d) })
+}
+
+/// A picture with edges and slopes of every colour.
+fn test_pixels(config: &PreprocessConfig) -> Pixels {
+    const SIDE: usize = 64;
+    let pixel = |i: usize| {
+        let (x, y) = (i % SIDE, i / SIDE);
+        [(x * 4) as u8, (y * 4) as u8, if (x / 8 + y / 8).is_multiple_of(2) { 230 } else { 20 }]
+    };
+    let data = (0..SIDE * SIDE).flat_map(pixel).collect();
+    let picture = Picture::new(SIDE, SIDE, cliploupe_engine::photo::Mode::Rgb, data);
+    preprocess::resize_and_crop(&picture, config)
+}
+
+/// What a panic said.
+pub fn panic_text(panic: &(dyn std::any::Any + Send)) -> String {
+    let text = panic.downcast_ref::<String>().cloned();
+    text.or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned())).unwrap_or_else(|| "a panic".into())
+}
+
+impl Shared {
+    /// Stores embeddings with their scores and tells about it.
+    fn note_embeddings(&self, run: u64, embeddings: Vec<(PhotoId, Vec<f32>)>) {
+        let count = embeddings.len() as u32;
+        let scorer = self.scorer();
+        let best: Vec<Vec<BestLabel>> = match &scorer {
+            Some(scorer) => scorer.best(&embeddings.iter().flat_map(|(_, e)| e).copied().collect::<Vec<_>>()),
+            None => vec![Vec::new(); embeddings.len()],
+        };
+        let version = scorer.map_or(0, |scorer| scorer.version);
+        let mut table = self.table();
+        let mut photos = Vec::with_capacity(best.len());
+        for ((id, embedding), best) in embeddings.into_iter().zip(best) {
+            if let Some(row) = table.get_mut(id) {
+                row.embedding = Some(embedding);
+                row.state = PhotoState::Labelled;
+                row.best.clone_from(&best);
+                photos.push(PhotoBest { id, best });
+            }
+        }
+        self.emit(WorkbenchEvent::PhotosScored { labels_version: version, photos });
+        drop(table);
+        self.note_done(run, count);
+    }
+}

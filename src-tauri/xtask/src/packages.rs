@@ -1,0 +1,82 @@
+//! System packages: which are missing, and how to get them.
+
+use std::process::{Command, Stdio};
+
+/// What the app is built against: WebKitGTK, and librsvg for icons.
+pub const BUILD: &[&str] = &["build-essential", "libwebkit2gtk-4.1-dev", "librsvg2-dev", "pkg-config"];
+
+/// What the tests need besides: a display, a driver for the webview, a drag source, and a software GPU.
+pub const TEST: &[&str] = &[
+    "at-spi2-core",
+    "dbus-x11",
+    "gir1.2-gtk-3.0",
+    "mesa-vulkan-drivers",
+    "python3-gi",
+    "webkit2gtk-driver",
+    "xauth",
+    "xdotool",
+    "xvfb",
+];
+
+/// Makes sure that `wanted` are there: on Debian and its kin by installing them, elsewhere by saying what to install.
+pub fn require(wanted: &[&str]) -> Result<(), String> {
+    if !cfg!(target_os = "linux") {
+        return Ok(());
+    }
+    if !on_path("apt-get") {
+        return if has_webkit() { Ok(()) } else { Err(other_system()) };
+    }
+    let missing: Vec<&str> = wanted.iter().copied().filter(|package| !is_installed(package)).collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let by_hand = format!("sudo apt-get update && sudo apt-get install -y {}", missing.join(" "));
+    println!("Installing system packages: {}", missing.join(" "));
+    let as_root = Command::new("id").arg("-u").output().is_ok_and(|output| output.stdout.starts_with(b"0"));
+    let apt = |args: &[&str]| {
+        let mut command = if as_root { Command::new("apt-get") } else { Command::new("sudo") };
+        if !as_root {
+            command.arg("apt-get");
+        }
+        command.args(args).env("DEBIAN_FRONTEND", "noninteractive").stdout(Stdio::null());
+        command.status().is_ok_and(|status| status.success())
+    };
+    // A list that is a little old still installs; a missing list does not.
+    apt(&["update"]);
+    let mut install = vec!["install", "-y", "--no-install-recommends"];
+    install.extend(&missing);
+    if apt(&install) {
+        Ok(())
+    } else {
+        Err(format!("could not install system packages; run this by hand:\n  {by_hand}"))
+    }
+}
+
+fn is_installed(package: &str) -> bool {
+    let output = Command::new("dpkg-query").args(["-W", "-f=${Status}", package]).stderr(Stdio::null()).output();
+    output.is_ok_and(|output| output.stdout.ends_with(b"ok installed"))
+}
+
+/// Whether `program` can be started by name.
+pub fn on_path(program: &str) -> bool {
+    std::env::var_os("PATH").is_some_and(|path| std::env::split_paths(&path).any(|dir| dir.join(program).is_file()))
+}
+
+fn has_webkit() -> bool {
+    let found = Command::new("pkg-config").args(["--exists", "webkit2gtk-4.1"]).status();
+    found.is_ok_and(|status| status.success())
+}
+
+fn other_system() -> String {
+    let command = if on_path("dnf") {
+        "sudo dnf install webkit2gtk4.1-devel librsvg2-devel gcc pkgconf"
+    } else if on_path("pacman") {
+        "sudo pacman -S --needed webkit2gtk-4.1 librsvg base-devel"
+    } else if on_path("zypper") {
+        "sudo zypper install webkit2gtk3-devel librsvg-devel gcc pkg-config"
+    } else {
+        return "WebKitGTK 4.1 with its headers is missing (pkg-config finds no webkit2gtk-4.1); install it first"
+            .into();
+    };
+    format!("WebKitGTK 4.1 is missing; run this and try again:\n  {command}")
+}

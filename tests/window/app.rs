@@ -1,0 +1,115 @@
+//! The app under WebKit's own driver.
+
+use std::{
+    net::TcpListener,
+    path::PathBuf,
+    process::{Child, Command, Stdio},
+    time::{Duration, Instant},
+};
+
+use fantoccini::{Client, ClientBuilder, Locator, key::Key};
+use serde_json::{Map, Value, json};
+
+use crate::PATIENCE;
+
+pub struct App {
+    client: Client,
+    driver: Child,
+    // Settings of this run; nobody's own are read or written.
+    _home: tempfile::TempDir,
+}
+
+type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
+
+impl App {
+    pub async fn start() -> Self {
+        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let home = tempfile::tempdir().unwrap();
+        let driver = Command::new("WebKitWebDriver")
+            .arg(format!("--port={port}"))
+            // Tauri lets itself be driven only if it is told so.
+            .env("TAURI_AUTOMATION", "true")
+            .env("TAURI_WEBVIEW_AUTOMATION", "true")
+            .env("XDG_CONFIG_HOME", home.path())
+            .env("XDG_DATA_HOME", home.path())
+            .env("LANG", "C.UTF-8")
+            .env("NO_AT_BRIDGE", "1")
+            .stdout(Stdio::null())
+            .spawn()
+            .expect("WebKitWebDriver starts: is webkit2gtk-driver installed?");
+        let client = connect(port).await;
+        Self { client, driver, _home: home }
+    }
+
+    pub async fn stop(mut self) {
+        // The window is gone with the session, whatever the driver says of it.
+        let _ = self.client.close().await;
+        let _ = self.driver.kill();
+        let _ = self.driver.wait();
+    }
+
+    /// What `script` returns in the page.
+    pub async fn value(&self, script: &str) -> Result<Value> {
+        Ok(self.client.execute(script, vec![]).await?)
+    }
+
+    /// Waits until `script` returns true.
+    pub async fn wait_for(&self, what: &str, script: &str) -> Result<()> {
+        let begin = Instant::now();
+        while self.value(script).await? != json!(true) {
+            if begin.elapsed() > PATIENCE {
+                let page = self.value("return document.body.innerText").await?;
+                return Err(
+                    format!("waited in vain until {what}; the page says:\n{}", page.as_str().unwrap_or("")).into()
+                );
+            }
+            tokio::time::sleep(Duration::from_millis(200)).await;
+        }
+        Ok(())
+    }
+
+    fn by_id(id: &str) -> String {
+        format!("[data-testid={id}]")
+    }
+
+    pub async fn text(&self, id: &str) -> Result<String> {
+        Ok(self.client.find(Locator::Css(&Self::by_id(id))).await?.text().await?)
+    }
+
+    pub async fn click(&self, id: &str) -> Result<()> {
+        Ok(self.client.find(Locator::Css(&Self::by_id(id))).await?.click().await?)
+    }
+
+    pub async fn type_into(&self, id: &str, text: &str) -> Result<()> {
+        let text = text.replace('\n', &char::from(Key::Enter).to_string());
+        Ok(self.client.find(Locator::Css(&Self::by_id(id))).await?.send_keys(&text).await?)
+    }
+
+    pub async fn press_escape(&self) -> Result<()> {
+        let element = self.client.active_element().await?;
+        Ok(element.send_keys(&char::from(Key::Escape).to_string()).await?)
+    }
+
+    /// Keeps a picture of the page; one that cannot be taken fails nothing.
+    pub async fn screenshot(&self, name: &str) {
+        let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("window");
+        let _ = std::fs::create_dir_all(&folder);
+        if let Ok(png) = self.client.screenshot().await {
+            let _ = std::fs::write(folder.join(format!("{name}.png")), png);
+        }
+    }
+}
+
+async fn connect(port: u16) -> Client {
+    let options = json!({ "binary": env!("CARGO_BIN_EXE_cliploupe"), "args": [] });
+    let capabilities = Map::from_iter([("webkitgtk:browserOptions".to_owned(), options)]);
+    let begin = Instant::now();
+    loop {
+        let mut builder = ClientBuilder::new(hyper_util::client::legacy::connect::HttpConnector::new());
+        match builder.capabilities(capabilities.clone()).connect(&format!("http://127.0.0.1:{port}")).await {
+            Ok(client) => return client,
+            Err(error) if begin.elapsed() > PATIENCE => panic!("the driver did not start the app: {error}"),
+            Err(_) => tokio::time::sleep(Duration::from_millis(300)).await,
+        }
+    }
+}

@@ -1,0 +1,115 @@
+//! The app as a person meets it: a real window, a native drag from another program, read back through WebDriver.
+//!
+//! Linux only, under a display of its own (`cargo xtask test` makes one). Screenshots are kept in the target folder,
+//! under `tmp/window/`.
+
+#![cfg(target_os = "linux")]
+
+mod app;
+mod drag;
+
+use std::{fs, path::Path, time::Duration};
+
+use serde_json::json;
+
+use crate::app::App;
+
+const SAMPLES: usize = 7;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn photos_dropped_on_the_window_are_labelled_and_follow_the_labels() {
+    let app = App::start().await;
+    let story = story(&app).await;
+    app.screenshot("last").await;
+    app.stop().await;
+    story.unwrap();
+}
+
+type Outcome = Result<(), Box<dyn std::error::Error>>;
+
+async fn story(app: &App) -> Outcome {
+    app.wait_for(
+        "the model is ready",
+        r#"return document.querySelector("[data-testid=model]")?.dataset.state === "ready""#,
+    )
+    .await?;
+    app.screenshot("1-empty").await;
+    let device = app.text("device").await?;
+    assert!(device.contains("CPU"), "the device chip says {device:?}");
+
+    let damaged = tempfile::tempdir()?;
+    let photo = fs::read(asset("samples/rocket.jpg"))?;
+    fs::write(damaged.path().join("cut off.jpg"), &photo[..photo.len() / 2])?;
+    drag::onto_window(&[&asset("samples"), damaged.path()])?;
+    app.wait_for("all photos are labelled", &format!("return {LABELLED} === {SAMPLES}")).await?;
+    app.screenshot("2-labelled").await;
+
+    assert_eq!(app.value(&best_of("chelsea.png")).await?, json!("cat"), "the cat");
+    assert_eq!(app.value(&best_of("coffee.png")).await?, json!("coffee"), "the coffee");
+    the_damaged_file_is_listed(app).await?;
+    a_new_label_is_scored(app).await?;
+    a_picture_opens_large(app).await
+}
+
+/// How many photos have labels.
+const LABELLED: &str = r#"document.querySelectorAll("[data-testid=photo][data-state=labelled]").length"#;
+
+fn best_of(name: &str) -> String {
+    format!(
+        r#"return document.querySelector('[data-testid=photo][data-name="{name}"] [data-testid=chip]')?.dataset.label"#
+    )
+}
+
+async fn the_damaged_file_is_listed(app: &App) -> Outcome {
+    app.click("failures").await?;
+    app.wait_for("the failure is listed", r#"return document.querySelectorAll("[data-testid=failure]").length === 1"#)
+        .await?;
+    let row = app.value(r#"const row = document.querySelector("[data-testid=failure]"); return [row.dataset.name, row.dataset.code]"#).await?;
+    assert_eq!(row, json!(["cut off.jpg", "corrupt"]));
+    app.screenshot("3-failures").await;
+    app.press_escape().await?;
+    Ok(())
+}
+
+async fn a_new_label_is_scored(app: &App) -> Outcome {
+    let encoded = app.value("return window.performance.now()").await?;
+    app.click("labels-open").await?;
+    app.type_into("label-input", "a rocket on a launch pad\n").await?;
+    let has_row =
+        r#"return !!document.querySelector('[data-testid=label-row][data-label="a rocket on a launch pad"]')"#;
+    app.wait_for("the new label is in the editor", has_row).await?;
+    let rocket = best_of("rocket.jpg");
+    app.wait_for(
+        "the rocket has its label",
+        &format!(r#"return (() => {{ {rocket} }})() === "a rocket on a launch pad""#),
+    )
+    .await?;
+    app.screenshot("4-labels").await;
+    assert!(encoded.is_number());
+    app.press_escape().await?;
+    Ok(())
+}
+
+async fn a_picture_opens_large(app: &App) -> Outcome {
+    app.value(r#"document.querySelector('[data-testid=photo][data-name="astronaut.png"]').click()"#).await?;
+    app.wait_for("every label has a row", r#"return document.querySelectorAll("[data-testid=score-row]").length > 20"#)
+        .await?;
+    let row = app.value(r#"const r = document.querySelector("[data-testid=score-row]").dataset; return [r.probability, r.cosine, r.logit].map(Number)"#).await?;
+    let [probability, cosine, logit] = [0, 1, 2].map(|i| row[i].as_f64().unwrap_or(f64::NAN));
+    assert!((0.0..=1.0).contains(&probability) && (-1.0..=1.0).contains(&cosine) && logit.is_finite(), "{row}");
+    assert!(
+        (1.0 / (1.0 + (-logit).exp()) - probability).abs() < 1e-3,
+        "the sigmoid of the logit is the probability: {row}"
+    );
+    let loaded = r#"return [...document.querySelectorAll("[data-testid=photo] img")].every(img => img.complete && img.naturalWidth > 0)"#;
+    app.wait_for("every thumbnail is there", loaded).await?;
+    app.screenshot("5-selected").await;
+    Ok(())
+}
+
+fn asset(path: &str) -> std::path::PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("assets").join(path)
+}
+
+/// How long anything may take: a debug build on a busy machine is slow, and a hang is a failure all the same.
+const PATIENCE: Duration = Duration::from_secs(120);

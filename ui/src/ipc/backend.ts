@@ -1,0 +1,46 @@
+// The one interface between the window and the shell. `tauri.ts` is the real one, `fake.ts` a seeded made-up one.
+import type {
+  DeviceInfo, LabelSettings, PhotoDetails, Snapshot, WorkbenchEvent,
+} from "./bindings";
+
+/** What a native drag over the window is doing. Positions are CSS pixels. */
+export type DragState = { kind: "enter" | "over" | "leave" | "drop" };
+
+export interface Backend {
+  /** Starts the stream of events and gives what there is now. */
+  attach(onEvent: (event: WorkbenchEvent) => void): Promise<Snapshot>;
+  /** Adds files and folders (recursive). Photos arrive as events. */
+  addPaths(paths: string[]): Promise<void>;
+  /** Native dialogs; resolve with false when the person cancelled. */
+  chooseFiles(): Promise<boolean>;
+  chooseFolder(): Promise<boolean>;
+  /** The bundled sample photos. */
+  addSamples(): Promise<void>;
+  /** Whatever the clipboard holds: file list, path text, or image. Rejects with a Problem when it holds none of these. */
+  paste(): Promise<void>;
+  /** Stops the work under way; what is done stays. */
+  cancel(): Promise<void>;
+  /** Goes on with photos that were cancelled, or that failed. */
+  retry(ids: number[]): Promise<void>;
+  remove(ids: number[]): Promise<void>;
+  /** Replaces label set, templates, top-k and threshold; re-scores without encoding any photo again. Saved for the next start. */
+  setLabels(settings: LabelSettings): Promise<void>;
+  /** Asks for a text file with one label a line; null when cancelled. */
+  loadLabelFile(): Promise<string[] | null>;
+  details(id: number): Promise<PhotoDetails>;
+  devices(): Promise<DeviceInfo[]>;
+  /** `auto`, or a DeviceInfo id. The photos at hand are encoded again. */
+  chooseDevice(id: string): Promise<void>;
+  /** Asks for a model folder; false when cancelled. Rejects with a Problem when it does not load. */
+  chooseModelFolder(): Promise<boolean>;
+  useEmbeddedModel(): Promise<void>;
+  /** The embedded model's card, Markdown. */
+  modelCard(): Promise<string>;
+  reveal(id: number): Promise<void>;
+  copyText(text: string): Promise<void>;
+  /** URL of a photo's thumbnail (longest side 320 px) or of its large picture (longest side 2048 px). */
+  thumbnailUrl(id: number): string;
+  pictureUrl(id: number): string;
+  /** Native drags over the window; returns a function that stops listening. Drops are added by the shell itself. */
+  onDrag(listener: (state: DragState) => void): Promise<() => void>;
+}

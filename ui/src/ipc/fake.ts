@@ -1,0 +1,266 @@
+// A made-up shell for `npm run dev` in a plain browser: seeded photos, delays, progress and some failures.
+// `?photos=10000` starts with so many; `?failed=device` or `?failed=model` shows a device that fell back, or no model.
+import type { Backend, DragState } from "./backend";
+import type {
+  DeviceInfo, EngineStatus, LabelSettings, PhotoDetails, PhotoFacts, PhotoStub, Problem, Progress, Snapshot, WorkbenchEvent,
+} from "./bindings";
+import { DEVICES, failureAt, LABEL_SETS, MODEL, TEMPLATE_SETS } from "./fakeData";
+import { drawn, pictureOf } from "./fakePictures";
+import { bestOf, scoresOf } from "./fakeScores";
+
+const BEAT_MS = 120;
+const LOADING_MS = 500;
+const FOLDER = "/home/ada/Pictures/2024 Summer";
+const NO_ADAPTER: Problem = { code: "device", params: { device: "NVIDIA GeForce RTX 3060", cause: "the self-test gave other numbers than the CPU" }, message: "self-test failed" };
+const NO_WEIGHTS: Problem = { code: "modelTensors", params: { path: "/models/vit-b-32", cause: "visual.proj is missing" }, message: "tensor visual.proj is missing" };
+
+export class FakeBackend implements Backend {
+  #send: (event: WorkbenchEvent) => void = () => undefined;
+  #photos = new Map<number, PhotoStub>();
+  #queue: number[] = [];
+  #failed = new Set<number>();
+  #labelled = new Set<number>();
+  #nextId = 1;
+  #timer: ReturnType<typeof setInterval> | undefined;
+  #done = 0;
+  #total = 0;
+  #startedAt = 0;
+  #version = 1;
+  #settings: LabelSettings = { labels: [...(LABEL_SETS[0]?.labels ?? [])], templates: ["a photo of a {}"], topK: 5, threshold: MODEL.defaultThreshold };
+  #engine: EngineStatus;
+  #perBeat: number;
+
+  constructor(readonly query: URLSearchParams) {
+    const failed = query.get("failed");
+    const [cpu] = DEVICES as [DeviceInfo];
+    this.#engine = {
+      state: failed === "model" ? "failed" : "ready",
+      model: failed === "model" ? null : MODEL,
+      device: { chosen: "auto", active: cpu, agreement: null, fellBack: failed === "device" ? NO_ADAPTER : null },
+      problem: failed === "model" ? NO_WEIGHTS : null,
+    };
+    this.#perBeat = Number(query.get("rate") ?? 86) * (BEAT_MS / 1000);
+  }
+
+  async attach(onEvent: (event: WorkbenchEvent) => void): Promise<Snapshot> {
+    this.#send = onEvent;
+    const wished = Number(this.query.get("photos") ?? 0);
+    setTimeout(() => {
+      this.#send({ kind: "engine", engine: this.#engine });
+      if (wished > 0) this.#add(wished);
+    }, LOADING_MS);
+    return {
+      photos: [],
+      progress: this.#progress("idle"),
+      engine: { state: "loading", model: null, device: null, problem: null },
+      labels: this.#settings,
+      labelsVersion: this.#version,
+      labelSets: LABEL_SETS,
+      templateSets: TEMPLATE_SETS,
+      samplesAvailable: true,
+    };
+  }
+
+  async addPaths(paths: string[]): Promise<void> {
+    this.#add(paths.length, paths);
+  }
+
+  async chooseFiles(): Promise<boolean> {
+    this.#add(6);
+    return true;
+  }
+
+  async chooseFolder(): Promise<boolean> {
+    this.#add(60);
+    return true;
+  }
+
+  async addSamples(): Promise<void> {
+    this.#add(12);
+  }
+
+  async paste(): Promise<void> {
+    const problem: Problem = { code: "clipboardEmpty", params: {}, message: "the clipboard holds no picture, file or path" };
+    throw problem;
+  }
+
+  async cancel(): Promise<void> {
+    clearInterval(this.#timer);
+    this.#timer = undefined;
+    this.#queue = [];
+    this.#send({ kind: "progress", progress: this.#progress("cancelled") });
+  }
+
+  async retry(ids: number[]): Promise<void> {
+    for (const id of ids) this.#failed.delete(id);
+    this.#enqueue(ids);
+  }
+
+  async remove(ids: number[]): Promise<void> {
+    for (const id of ids) {
+      this.#photos.delete(id);
+      this.#labelled.delete(id);
+    }
+    this.#queue = this.#queue.filter((id) => this.#photos.has(id));
+    this.#send({ kind: "photosRemoved", ids });
+  }
+
+  async setLabels(settings: LabelSettings): Promise<void> {
+    this.#settings = settings;
+    this.#version += 1;
+    const problems = settings.labels.flatMap((label, index) =>
+      label.includes("☓") ? [{ index, label, problem: { code: "badLabel", params: { cause: "empty" }, message: "empty label" } as Problem }] : [],
+    );
+    this.#send({ kind: "labels", labels: settings, labelsVersion: this.#version, problems });
+    setTimeout(() => this.#score([...this.#labelled]), 40);
+  }
+
+  async loadLabelFile(): Promise<string[] | null> {
+    return ["lighthouse", "waterfall", "market stall", "bridge", "castle"];
+  }
+
+  async details(id: number): Promise<PhotoDetails> {
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    const stub = this.#photos.get(id) ?? { id, name: "", path: "" };
+    const problem = this.#failed.has(id) ? (failureAt(id)?.problem ?? null) : null;
+    return { ...stub, facts: problem ? null : factsOf(id), scores: this.#labelled.has(id) ? scoresOf(id, this.#settings.labels) : [], problem };
+  }
+
+  async devices(): Promise<DeviceInfo[]> {
+    return DEVICES;
+  }
+
+  async chooseDevice(id: string): Promise<void> {
+    const active = DEVICES.find((device) => device.id === (id === "auto" ? "gpu:0" : id)) ?? DEVICES[0];
+    if (!active) return;
+    this.#engine = { ...this.#engine, device: { chosen: id, active, agreement: null, fellBack: null } };
+    this.#send({ kind: "engine", engine: this.#engine });
+    this.#enqueue([...this.#labelled]);
+  }
+
+  async chooseModelFolder(): Promise<boolean> {
+    throw NO_WEIGHTS;
+  }
+
+  async useEmbeddedModel(): Promise<void> {
+    this.#engine = { ...this.#engine, state: "ready", model: MODEL, problem: null };
+    this.#send({ kind: "engine", engine: this.#engine });
+  }
+
+  async modelCard(): Promise<string> {
+    return "# Model card\n\nA made-up card for the browser.\n\n## Limits\n\n- **Not CLIP.** It saw few pictures.\n- English only.\n\n| threshold | precision | recall |\n|---|---|---|\n| 0.3 | 0.612 | 0.551 |\n\n    open_clip.get_tokenizer(\"local-dir:.\")\n";
+  }
+
+  async reveal(_id: number): Promise<void> {
+    await Promise.resolve();
+  }
+
+  async copyText(text: string): Promise<void> {
+    await navigator.clipboard.writeText(text);
+  }
+
+  thumbnailUrl(id: number): string {
+    return drawn(id, 320);
+  }
+
+  pictureUrl(id: number): string {
+    return drawn(id, 2048);
+  }
+
+  async onDrag(listener: (state: DragState) => void): Promise<() => void> {
+    const enter = (event: DragEvent) => {
+      event.preventDefault();
+      listener({ kind: "over" });
+    };
+    const leave = (event: DragEvent) => {
+      if (event.relatedTarget === null) listener({ kind: "leave" });
+    };
+    const drop = (event: DragEvent) => {
+      event.preventDefault();
+      listener({ kind: "drop" });
+      this.#add(Math.max(1, event.dataTransfer?.files.length ?? 1));
+    };
+    window.addEventListener("dragover", enter);
+    window.addEventListener("dragleave", leave);
+    window.addEventListener("drop", drop);
+    return () => {
+      window.removeEventListener("dragover", enter);
+      window.removeEventListener("dragleave", leave);
+      window.removeEventListener("drop", drop);
+    };
+  }
+
+  #add(count: number, paths: string[] = []): void {
+    const photos = Array.from({ length: count }, (_, offset): PhotoStub => {
+      const id = this.#nextId++;
+      const name = paths[offset]?.split("/").at(-1) ?? failureAt(id)?.name ?? `DSC_${String(4000 + id).padStart(5, "0")}.jpg`;
+      return { id, name, path: paths[offset] ?? `${FOLDER}/${name}` };
+    });
+    for (const photo of photos) this.#photos.set(photo.id, photo);
+    this.#send({ kind: "photosAdded", photos });
+    this.#enqueue(photos.map((photo) => photo.id));
+  }
+
+  #enqueue(ids: number[]): void {
+    if (this.#timer === undefined) {
+      this.#startedAt = performance.now();
+      this.#done = this.#total = 0;
+      this.#timer = setInterval(() => this.#beat(), BEAT_MS);
+    }
+    this.#queue.push(...ids);
+    this.#total += ids.length;
+    this.#send({ kind: "progress", progress: this.#progress("working") });
+  }
+
+  /** One batch: decoded now, scored a moment later. */
+  #beat(): void {
+    const batch = this.#queue.splice(0, Math.max(1, Math.round(this.#perBeat)));
+    const good = batch.filter((id) => failureAt(id) === null);
+    for (const id of batch) this.#fail(id);
+    this.#send({ kind: "photosDecoded", photos: good.map((id) => ({ id, ...sizeOf(id) })) });
+    setTimeout(() => this.#score(good), BEAT_MS * 1.5);
+    this.#done += batch.length;
+    const isOver = this.#queue.length === 0;
+    if (isOver) {
+      clearInterval(this.#timer);
+      this.#timer = undefined;
+    }
+    this.#send({ kind: "progress", progress: this.#progress(isOver ? "idle" : "working") });
+  }
+
+  #fail(id: number): void {
+    const failure = failureAt(id);
+    const stub = this.#photos.get(id);
+    if (!failure || !stub) return;
+    this.#failed.add(id);
+    this.#send({ kind: "photosFailed", failures: [{ ...stub, problem: failure.problem }] });
+  }
+
+  #score(ids: number[]): void {
+    const present = ids.filter((id) => this.#photos.has(id));
+    for (const id of present) this.#labelled.add(id);
+    this.#send({ kind: "photosScored", labelsVersion: this.#version, photos: present.map((id) => bestOf(id, this.#settings.labels)) });
+  }
+
+  #progress(phase: Progress["phase"]): Progress {
+    const secs = (performance.now() - this.#startedAt) / 1000;
+    const rate = this.#done > 0 && secs > 0 ? this.#done / secs : null;
+    return {
+      phase, done: this.#done, total: this.#total, failed: this.#failed.size,
+      ratePerSec: phase === "working" ? rate : null,
+      secsLeft: phase === "working" && rate !== null ? (this.#total - this.#done) / rate : null,
+    };
+  }
+}
+
+function sizeOf(id: number): { width: number; height: number } {
+  const { width, height } = pictureOf(id);
+  return { width, height };
+}
+
+function factsOf(id: number): PhotoFacts {
+  return {
+    ...sizeOf(id), format: "JPEG", bytes: 3_200_000 + id * 7351, modifiedMs: 1_719_990_000_000 + id * 61_000, takenMs: 1_719_900_000_000 + id * 60_000,
+    camera: "FUJIFILM X-T4", colour: "RGB, 8 bit, sRGB", orientation: id % 5 === 0 ? 6 : 1,
+  };
+}

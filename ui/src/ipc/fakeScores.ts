@@ -1,0 +1,27 @@
+// Scores for the made-up library: as a sigmoid model would give them, plausible and always the same.
+import type { LabelScore, PhotoBest } from "./bindings";
+import { FITTING, MODEL, random } from "./fakeData";
+import { pictureOf } from "./fakePictures";
+
+const BEST_KEPT = 10;
+const UNRELATED_LOGIT = -5.2;
+
+export function scoresOf(id: number, labels: readonly string[]): LabelScore[] {
+  const fitting = FITTING[pictureOf(id).scene];
+  return labels.map((label) => {
+    const noise = (random(id * 31 + hash(label))() - 0.5) * 2.4;
+    const logit = (fitting[label] ?? UNRELATED_LOGIT) + noise;
+    return { label, logit, cosine: (logit - (MODEL.logitBias ?? 0)) / MODEL.logitScale, probability: 1 / (1 + Math.exp(-logit)) };
+  });
+}
+
+export function bestOf(id: number, labels: readonly string[]): PhotoBest {
+  const ranked = scoresOf(id, labels).map((score, label) => ({ label, score: score.probability }));
+  return { id, best: ranked.sort((a, b) => b.score - a.score).slice(0, BEST_KEPT) };
+}
+
+function hash(text: string): number {
+  let sum = 7;
+  for (const char of text) sum = (Math.imul(sum, 31) + (char.codePointAt(0) ?? 0)) | 0;
+  return sum;
+}

@@ -1,0 +1,37 @@
+import { describe, expect, it } from "vitest";
+import { bytes, cameraTime, folderOf, percent, probability, signed, timeLeft } from "./format";
+
+describe("numbers", () => {
+  it("uses_a_real_minus", () => expect(signed(-1.25, 2)).toBe("−1.25"));
+  it("does_not_show_a_small_score_as_none", () => {
+    expect(percent(0.934, "en")).toBe("93%");
+    expect(percent(0.002, "en")).toBe("0.2%");
+    expect(percent(0, "en")).toBe("0%");
+  });
+  it("tells_small_probabilities_apart", () => {
+    expect(probability(0.5)).toBe("0.500");
+    expect(probability(0.00012)).toBe("0.00012");
+  });
+  it("gives_sizes_a_fitting_unit", () => {
+    expect(bytes(33_900_000, "en")).toBe("34 MB");
+    expect(bytes(3_210_000, "en")).toBe("3.2 MB");
+    expect(bytes(12, "en")).toBe("12 bytes");
+  });
+});
+
+describe("times", () => {
+  it("says_what_is_left_in_two_units_at_most", () => {
+    expect(timeLeft(0.2).values).toEqual({ seconds: 1 });
+    expect(timeLeft(82)).toEqual({ key: "progress.left.minutes", values: { minutes: 1, seconds: 22 } });
+    expect(timeLeft(7320)).toEqual({ key: "progress.left.hours", values: { hours: 2, minutes: 2 } });
+  });
+  it("shows_the_cameras_own_clock_in_every_time_zone", () => expect(cameraTime(Date.UTC(2024, 6, 2, 18, 5), "en-GB")).toContain("18:05"));
+});
+
+describe("folderOf", () => {
+  it("knows_both_separators_and_the_root", () => {
+    expect(folderOf("/a/b/c.jpg")).toBe("/a/b");
+    expect(folderOf("C:\\a\\c.jpg")).toBe("C:\\a");
+    expect(folderOf("/c.jpg")).toBe("/");
+  });
+});

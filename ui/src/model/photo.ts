@@ -1,0 +1,33 @@
+// A photo as the window knows it. Photos are replaced, never changed in place, so that a cell redraws only when its own did.
+import type { PhotoState, Problem } from "../ipc/bindings";
+
+/** A label by name and its score in 0…1. */
+export interface Score {
+  label: string;
+  score: number;
+}
+
+export interface Photo {
+  readonly id: number;
+  readonly name: string;
+  readonly path: string;
+  readonly state: PhotoState;
+  /** Pixels after EXIF orientation; 0 until decoded. */
+  readonly width: number;
+  readonly height: number;
+  /** The best labels, best first, at most ten. */
+  readonly best: readonly Score[];
+  /** The `labelsVersion` that `best` was computed for. */
+  readonly scoredFor: number;
+  readonly problem: Problem | null;
+}
+
+/** What a photo is given: its k best labels, as far as they reach the threshold. */
+export function givenLabels(photo: Photo, topK: number, threshold: number): Score[] {
+  return photo.best.slice(0, topK).filter((entry) => entry.score >= threshold);
+}
+
+/** Whether the photo's thumbnail can be fetched. */
+export function hasThumbnail(photo: Photo): boolean {
+  return photo.width > 0;
+}

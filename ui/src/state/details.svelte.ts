@@ -1,0 +1,29 @@
+// Everything known of one photo, fetched again when its scores change.
+import type { PhotoDetails } from "../ipc/bindings";
+import type { Photo } from "../model/photo";
+import type { Workspace } from "./workspace.svelte";
+
+export class DetailsOf {
+  /** Stays as it was until the next photo's is here, so that stepping through photos does not flicker. */
+  value: PhotoDetails | null = $state.raw(null);
+
+  constructor(app: Workspace, id: () => number | null) {
+    // Photos are replaced when anything of them changes, so a photo is its own revision.
+    const wanted = $derived.by(() => {
+      void app.library.revision;
+      const current = id();
+      return current === null ? undefined : app.library.get(current);
+    });
+    let latest: Photo | undefined;
+    $effect(() => {
+      const asked = (latest = wanted);
+      if (!asked) {
+        this.value = null;
+        return;
+      }
+      void app.run(app.backend.details(asked.id)).then((details) => {
+        if (asked === latest) this.value = details ?? null;
+      });
+    });
+  }
+}

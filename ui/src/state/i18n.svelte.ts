@@ -1,0 +1,30 @@
+// The language of the window. `t` in a template follows a change of language at once.
+import en from "../i18n/en.json";
+import zhCN from "../i18n/zh-CN.json";
+import type { Problem } from "../ipc/bindings";
+import { pickLocale, Translator, type Locale, type Values } from "../model/i18n";
+import { preferences } from "./preferences.svelte";
+
+export type MessageKey = keyof typeof en;
+
+const TRANSLATORS: Record<Locale, Translator<MessageKey>> = {
+  en: new Translator("en", en),
+  "zh-CN": new Translator("zh-CN", zhCN),
+};
+
+const locale: Locale = $derived(
+  preferences.value.language === "system" ? pickLocale(navigator.languages) : preferences.value.language,
+);
+
+export function currentLocale(): Locale {
+  return locale;
+}
+
+export function t(key: MessageKey, values?: Values): string {
+  return TRANSLATORS[locale].say(key, values);
+}
+
+/** What happened and what to do about it, in the person's language. */
+export function explain(problem: Problem): { what: string; remedy: string } {
+  return { what: t(`problem.${problem.code}`, problem.params), remedy: t(`remedy.${problem.code}`, problem.params) };
+}

@@ -1,0 +1,15 @@
+import { svelte } from "@sveltejs/vite-plugin-svelte";
+import { defineConfig } from "vitest/config";
+
+export default defineConfig({
+  plugins: [svelte()],
+  clearScreen: false,
+  // The shell's `devUrl` names this port, so another one would show an empty window.
+  server: { port: 5173, strictPort: true },
+  build: {
+    // The oldest webviews Tauri 2 meets that know `light-dark()`: WebKit 17.5, Chromium 123.
+    target: ["es2022", "safari17.5", "chrome123"],
+    assetsInlineLimit: 0,
+  },
+  test: { environment: "node", include: ["src/**/*.test.ts"] },
+});
