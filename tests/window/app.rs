@@ -72,12 +72,13 @@ impl App {
         format!("[data-testid={id}]")
     }
 
-    pub async fn text(&self, id: &str) -> Result<String> {
-        Ok(self.client.find(Locator::Css(&Self::by_id(id))).await?.text().await?)
+    pub async fn click(&self, id: &str) -> Result<()> {
+        self.click_on(&Self::by_id(id)).await
     }
 
-    pub async fn click(&self, id: &str) -> Result<()> {
-        Ok(self.client.find(Locator::Css(&Self::by_id(id))).await?.click().await?)
+    /// A click of the pointer, as a person's.
+    pub async fn click_on(&self, selector: &str) -> Result<()> {
+        Ok(self.client.find(Locator::Css(selector)).await?.click().await?)
     }
 
     pub async fn type_into(&self, id: &str, text: &str) -> Result<()> {
@@ -94,6 +95,8 @@ impl App {
     pub async fn screenshot(&self, name: &str) {
         let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("window");
         let _ = std::fs::create_dir_all(&folder);
+        // What the page holds is painted a little later, and movements take 160 ms.
+        tokio::time::sleep(Duration::from_millis(600)).await;
         if let Ok(png) = self.client.screenshot().await {
             let _ = std::fs::write(folder.join(format!("{name}.png")), png);
         }

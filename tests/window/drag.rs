@@ -22,8 +22,16 @@ impl Drop for Killed {
 pub fn onto_window(paths: &[&Path]) -> Result<()> {
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/window/drag_source.py");
     // Debian's own interpreter: it is the one that has GTK.
-    let _source = Killed(Command::new("/usr/bin/python3").arg(script).args(paths).spawn()?);
-    let found = xdotool(&["search", "--sync", "--name", "^drag source$"])?;
+    let mut source = Killed(Command::new("/usr/bin/python3").arg(script).args(paths).spawn()?);
+    let found = loop {
+        if let Some(status) = source.0.try_wait()? {
+            return Err(format!("the drag source ended with {status}: are python3-gi and gir1.2-gtk-3.0 installed?").into());
+        }
+        match xdotool(&["search", "--name", "^drag source$"]) {
+            Ok(found) if !found.is_empty() => break found,
+            _ => sleep(Duration::from_millis(200)),
+        }
+    };
     let window = found.lines().next().ok_or("the drag source has no window")?;
     sleep(Duration::from_millis(500));
     xdotool(&["windowraise", window, "mousemove", "--window", window, "60", "40"])?;

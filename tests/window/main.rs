@@ -33,9 +33,9 @@ async fn story(app: &App) -> Outcome {
         r#"return document.querySelector("[data-testid=model]")?.dataset.state === "ready""#,
     )
     .await?;
+    app.wait_for("the device is named", r#"return document.querySelector("[data-testid=device]").textContent.includes("CPU")"#)
+        .await?;
     app.screenshot("1-empty").await;
-    let device = app.text("device").await?;
-    assert!(device.contains("CPU"), "the device chip says {device:?}");
 
     let damaged = tempfile::tempdir()?;
     let photo = fs::read(asset("samples/rocket.jpg"))?;
@@ -45,7 +45,7 @@ async fn story(app: &App) -> Outcome {
     app.screenshot("2-labelled").await;
 
     assert_eq!(app.value(&best_of("chelsea.png")).await?, json!("cat"), "the cat");
-    assert_eq!(app.value(&best_of("coffee.png")).await?, json!("coffee"), "the coffee");
+    assert_eq!(app.value(&best_of("coffee.png")).await?, json!("drink"), "the coffee");
     the_damaged_file_is_listed(app).await?;
     a_new_label_is_scored(app).await?;
     a_picture_opens_large(app).await
@@ -72,26 +72,19 @@ async fn the_damaged_file_is_listed(app: &App) -> Outcome {
 }
 
 async fn a_new_label_is_scored(app: &App) -> Outcome {
-    let encoded = app.value("return window.performance.now()").await?;
     app.click("labels-open").await?;
-    app.type_into("label-input", "a rocket on a launch pad\n").await?;
-    let has_row =
-        r#"return !!document.querySelector('[data-testid=label-row][data-label="a rocket on a launch pad"]')"#;
+    app.type_into("label-input", "photographer\n").await?;
+    let has_row = r#"return !!document.querySelector('[data-testid=label-row][data-label="photographer"]')"#;
     app.wait_for("the new label is in the editor", has_row).await?;
-    let rocket = best_of("rocket.jpg");
-    app.wait_for(
-        "the rocket has its label",
-        &format!(r#"return (() => {{ {rocket} }})() === "a rocket on a launch pad""#),
-    )
-    .await?;
+    let has_chip = r#"return !!document.querySelector('[data-testid=photo][data-name="camera.png"] [data-label="photographer"]')"#;
+    app.wait_for("the man with a camera has the new label", has_chip).await?;
     app.screenshot("4-labels").await;
-    assert!(encoded.is_number());
     app.press_escape().await?;
     Ok(())
 }
 
 async fn a_picture_opens_large(app: &App) -> Outcome {
-    app.value(r#"document.querySelector('[data-testid=photo][data-name="astronaut.png"]').click()"#).await?;
+    app.click_on(r#"[data-testid=photo][data-name="astronaut.png"]"#).await?;
     app.wait_for("every label has a row", r#"return document.querySelectorAll("[data-testid=score-row]").length > 20"#)
         .await?;
     let row = app.value(r#"const r = document.querySelector("[data-testid=score-row]").dataset; return [r.probability, r.cosine, r.logit].map(Number)"#).await?;

@@ -1,5 +1,5 @@
 // How a model is named and what is said of it.
-import type { EngineStatus, ProjectionInfo } from "../../ipc/bindings";
+import type { EngineStatus, ModelInfo, ProjectionInfo } from "../../ipc/bindings";
 import * as format from "../../model/format";
 import { currentLocale, t } from "../../state/i18n.svelte";
 
@@ -25,4 +25,9 @@ export function projectionWords(projection: ProjectionInfo): string {
 
 export function sizeWords(bytes: number): string {
   return format.bytes(bytes, currentLocale());
+}
+
+/** What a model is called: the built-in one in the person's language, any other by its folder. */
+export function modelName(model: ModelInfo): string {
+  return model.embedded ? t("model.builtIn") : model.name;
 }
