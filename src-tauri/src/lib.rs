@@ -5,7 +5,7 @@ mod commands;
 mod pictures;
 
 use cliploupe_workbench::{Options, Workbench, settings};
-use tauri::{DragDropEvent, Manager, WindowEvent};
+use tauri::{DragDropEvent, Manager, RunEvent, WindowEvent};
 
 use crate::clipboard::Clipboard;
 
@@ -55,6 +55,12 @@ pub fn run() {
             commands::reveal,
             commands::copy_text,
         ])
-        .run(tauri::generate_context!())
-        .expect("the system can open a window");
+        .build(tauri::generate_context!())
+        .expect("the system can open a window")
+        .run(|app, event| {
+            // The process ends here without dropping what Tauri manages.
+            if let RunEvent::Exit = event {
+                app.state::<Workbench>().close();
+            }
+        });
 }

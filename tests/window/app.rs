@@ -91,6 +91,11 @@ impl App {
         Ok(element.send_keys(&char::from(Key::Escape).to_string()).await?)
     }
 
+    pub async fn press_paste(&self) -> Result<()> {
+        let element = self.client.active_element().await?;
+        Ok(element.send_keys(&format!("{}v", char::from(Key::Control))).await?)
+    }
+
     /// Keeps a picture of the page; one that cannot be taken fails nothing.
     pub async fn screenshot(&self, name: &str) {
         let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("window");

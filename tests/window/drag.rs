@@ -25,7 +25,9 @@ pub fn onto_window(paths: &[&Path]) -> Result<()> {
     let mut source = Killed(Command::new("/usr/bin/python3").arg(script).args(paths).spawn()?);
     let found = loop {
         if let Some(status) = source.0.try_wait()? {
-            return Err(format!("the drag source ended with {status}: are python3-gi and gir1.2-gtk-3.0 installed?").into());
+            return Err(
+                format!("the drag source ended with {status}: are python3-gi and gir1.2-gtk-3.0 installed?").into()
+            );
         }
         match xdotool(&["search", "--name", "^drag source$"]) {
             Ok(found) if !found.is_empty() => break found,

@@ -33,8 +33,11 @@ async fn story(app: &App) -> Outcome {
         r#"return document.querySelector("[data-testid=model]")?.dataset.state === "ready""#,
     )
     .await?;
-    app.wait_for("the device is named", r#"return document.querySelector("[data-testid=device]").textContent.includes("CPU")"#)
-        .await?;
+    app.wait_for(
+        "the device is named",
+        r#"return document.querySelector("[data-testid=device]").textContent.includes("CPU")"#,
+    )
+    .await?;
     app.screenshot("1-empty").await;
 
     let damaged = tempfile::tempdir()?;
@@ -48,7 +51,8 @@ async fn story(app: &App) -> Outcome {
     assert_eq!(app.value(&best_of("coffee.png")).await?, json!("drink"), "the coffee");
     the_damaged_file_is_listed(app).await?;
     a_new_label_is_scored(app).await?;
-    a_picture_opens_large(app).await
+    every_label_of_a_photo_is_shown(app).await?;
+    a_picture_and_a_path_are_pasted(app).await
 }
 
 /// How many photos have labels.
@@ -76,14 +80,15 @@ async fn a_new_label_is_scored(app: &App) -> Outcome {
     app.type_into("label-input", "photographer\n").await?;
     let has_row = r#"return !!document.querySelector('[data-testid=label-row][data-label="photographer"]')"#;
     app.wait_for("the new label is in the editor", has_row).await?;
-    let has_chip = r#"return !!document.querySelector('[data-testid=photo][data-name="camera.png"] [data-label="photographer"]')"#;
+    let has_chip =
+        r#"return !!document.querySelector('[data-testid=photo][data-name="camera.png"] [data-label="photographer"]')"#;
     app.wait_for("the man with a camera has the new label", has_chip).await?;
     app.screenshot("4-labels").await;
     app.press_escape().await?;
     Ok(())
 }
 
-async fn a_picture_opens_large(app: &App) -> Outcome {
+async fn every_label_of_a_photo_is_shown(app: &App) -> Outcome {
     app.click_on(r#"[data-testid=photo][data-name="astronaut.png"]"#).await?;
     app.wait_for("every label has a row", r#"return document.querySelectorAll("[data-testid=score-row]").length > 20"#)
         .await?;
@@ -97,6 +102,22 @@ async fn a_picture_opens_large(app: &App) -> Outcome {
     let loaded = r#"return [...document.querySelectorAll("[data-testid=photo] img")].every(img => img.complete && img.naturalWidth > 0)"#;
     app.wait_for("every thumbnail is there", loaded).await?;
     app.screenshot("5-selected").await;
+    Ok(())
+}
+
+async fn a_picture_and_a_path_are_pasted(app: &App) -> Outcome {
+    let photos = |count: usize| format!("return {LABELLED} === {count}");
+    let mut clipboard = arboard::Clipboard::new()?;
+    let bytes: Vec<u8> = (0..64 * 64).flat_map(|i: u32| [(i % 64 * 4) as u8, (i / 64 * 4) as u8, 90, 255]).collect();
+    clipboard.set_image(arboard::ImageData { width: 64, height: 64, bytes: bytes.into() })?;
+    app.press_paste().await?;
+    app.wait_for("the pasted picture is labelled", &photos(SAMPLES + 1)).await?;
+
+    let photo = asset("../tests/fixtures/embedded/photos/china.jpg").canonicalize()?;
+    clipboard.set_text(photo.display().to_string())?;
+    app.press_paste().await?;
+    app.wait_for("the photo whose path was pasted is labelled", &photos(SAMPLES + 2)).await?;
+    app.screenshot("6-pasted").await;
     Ok(())
 }
 

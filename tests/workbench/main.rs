@@ -240,3 +240,59 @@ fn a_device_that_is_not_there_gives_way_to_the_cpu_and_says_so() {
     assert_eq!((status.active.id.as_str(), status.chosen.as_str()), ("cpu", "gpu:99"));
     assert_eq!(status.fell_back.unwrap().code, ProblemCode::Device);
 }
+
+/// On a machine without a GPU this is llvmpipe, which must be asked for by its number.
+#[test]
+fn a_gpu_is_used_only_after_it_agreed_with_the_cpu() {
+    if Workbench::devices().len() < 2 {
+        assert!(!cfg!(target_os = "linux"), "no adapter: is mesa-vulkan-drivers installed?");
+        return;
+    }
+    let model = Some(ModelSource::Path { path: root("tests/fixtures/clip/e2e-clip-f16"), config: None });
+    let (bench, _) = workbench(Options { model, device: Some("gpu:0".parse().unwrap()), ..Options::default() });
+    bench.set_labels(labels(&["cat", "dog"])).unwrap();
+    bench.add_paths(vec![samples().join("chelsea.png")]);
+    bench.wait_idle();
+    let now = bench.snapshot();
+    let device = now.engine.device.unwrap();
+    assert_eq!((device.active.id.as_str(), &device.fell_back), ("gpu:0", &None));
+    assert!(device.agreement.unwrap() < 1e-3);
+    assert_eq!(bench.details(now.photos[0].id).unwrap().scores.len(), 2);
+}
+
+#[test]
+fn closing_removes_what_only_this_run_needed() {
+    let (bench, _) = workbench(Options { thumbnails: true, ..Options::default() });
+    bench.add_samples().unwrap();
+    bench.wait_idle();
+    let photo = bench.snapshot().photos[0].clone();
+    assert!(bench.thumbnail(photo.id).is_some() && Path::new(&photo.path).exists());
+    bench.close();
+    assert!(bench.thumbnail(photo.id).is_none() && !Path::new(&photo.path).exists());
+}
+
+#[test]
+fn a_model_that_cannot_be_loaded_is_not_remembered_and_the_embedded_one_stands_in() {
+    let folder = tempfile::tempdir().unwrap();
+    let damaged = folder.path().join("damaged");
+    std::fs::create_dir(&damaged).unwrap();
+    for entry in std::fs::read_dir(root("tests/fixtures/clip/e2e-clip-f16")).unwrap() {
+        let path = entry.unwrap().path();
+        std::fs::copy(&path, damaged.join(path.file_name().unwrap())).unwrap();
+    }
+    std::fs::write(damaged.join("open_clip_model.safetensors"), [0; 32]).unwrap();
+    let source = ModelSource::Path { path: damaged, config: None };
+    let settings = folder.path().join("settings.json");
+    let (bench, _) = workbench(Options { settings: Some(settings.clone()), ..Options::default() });
+    assert_eq!(bench.choose_model(source.clone()).unwrap_err().code, ProblemCode::ModelTensors);
+    drop(bench);
+    let (bench, _) = workbench(Options { settings: Some(settings), ..Options::default() });
+    bench.wait_idle();
+    assert_eq!(bench.snapshot().engine.problem, None);
+    // Asked for at the start, as from settings that have become wrong.
+    let (bench, _) = workbench(Options { model: Some(source), ..Options::default() });
+    bench.wait_idle();
+    let engine = bench.snapshot().engine;
+    assert_eq!(engine.problem.unwrap().code, ProblemCode::ModelTensors);
+    assert!(engine.model.unwrap().embedded);
+}

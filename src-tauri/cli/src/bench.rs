@@ -8,6 +8,7 @@ use std::{
 use cliploupe_workbench::{
     assets,
     bench::{self, Figure},
+    model_source::ModelSource,
 };
 use serde_json::json;
 
@@ -21,7 +22,9 @@ use crate::{
 pub fn run(command: &Bench, common: &Common) -> Result<Report, Failed> {
     let folder =
         tempfile::tempdir().map_err(|error| Failed::work(format!("cannot make a temporary folder: {error}")))?;
-    let mut sections = vec![section(common, "embedded", &common.model)?];
+    let named = ModelSource::parse(&common.model, common.config.as_deref()).name();
+    let mut sections = vec![section(common, &named, &common.model)?];
+
     if command.shape == Some(Shape::VitB32) {
         bench::write_vit_b_32(folder.path())
             .map_err(|error| Failed::work(format!("cannot write the random checkpoint: {error}")))?;
@@ -43,13 +46,10 @@ fn section(common: &Common, name: &str, model: &str) -> Result<Section, Failed> 
     let begin = Instant::now();
     let (loaded, _, device) = load(&options)?;
     figures.push(Figure { what: "load the model".into(), value: begin.elapsed().as_secs_f64() * 1e3, unit: "ms" });
-    if name == "embedded" {
-        figures.extend(bench::pictures(&loaded));
-    }
+    figures.extend(bench::pictures(&loaded));
     figures.extend(bench::model(&loaded));
     figures.extend(bench::peak_memory());
-    let name = if model == assets::EMBEDDED_MODEL { name.to_owned() } else { options.model };
-    Ok((name, device.id, figures))
+    Ok((name.to_owned(), device.id, figures))
 }
 
 /// From starting the program to the labels of one sample photo, in a process of its own.

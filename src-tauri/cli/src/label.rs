@@ -8,7 +8,7 @@ use std::{
 
 use cliploupe_workbench::{
     Options, Workbench, assets,
-    messages::{EngineState, LabelSettings, PhotoDetails, PhotoState, Snapshot, WorkbenchEvent},
+    messages::{LabelSettings, PhotoDetails, PhotoState, Snapshot, WorkbenchEvent},
     model_source::ModelSource,
     settings::default_labels,
 };
@@ -60,8 +60,7 @@ pub fn run(command: &Label, common: &Common) -> Result<Report, Failed> {
 /// Why there is no model, or not where it was asked for: a script that names a device wants that one.
 fn failed_engine(now: &Snapshot) -> Option<String> {
     let fell_back = now.engine.device.as_ref().and_then(|device| device.fell_back.as_ref());
-    let problem = now.engine.problem.as_ref().filter(|_| now.engine.state == EngineState::Failed);
-    problem.or(fell_back).map(|problem| problem.message.clone())
+    now.engine.problem.as_ref().or(fell_back).map(|problem| problem.message.clone())
 }
 
 /// A progress bar on a terminal; nothing elsewhere.

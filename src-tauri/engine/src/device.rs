@@ -10,11 +10,9 @@ use burn::tensor::{
     Device, DeviceKind as BurnKind, Tensor,
     wgpu::{WgpuBackend, WgpuInitError, wgpu},
 };
-use serde::Serialize;
 
 /// What kind of hardware a device is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "camelCase")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DeviceKind {
     /// The processor, through burn's flex.
     Cpu,
@@ -29,8 +27,7 @@ pub enum DeviceKind {
 }
 
 /// A device that towers can be put on.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "camelCase")]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DeviceInfo {
     /// What `--device` takes: `cpu`, `gpu:0`, …
     pub id: String,

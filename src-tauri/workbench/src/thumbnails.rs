@@ -40,6 +40,12 @@ impl Thumbnails {
         fs::read(self.path(id)).ok()
     }
 
+    /// Removes everything, for a program that ends without dropping its values.
+    pub fn close(&self) {
+        // What cannot be removed now is in the system's temporary folder, which is emptied by the system.
+        let _ = fs::remove_dir_all(self.folder.path());
+    }
+
     /// Forgets a photo.
     pub fn remove(&self, id: PhotoId) {
         // A file that is not there is as good as removed, and the folder goes at the end anyway.

@@ -158,7 +158,8 @@ impl Workbench {
             move || scan_all(&shared, &to_scan)
         });
         // The worker drops the receiving end only when it is told to stop.
-        let _ = control.send(Control::Load { source, device: choice });
+        let (reply, _) = bounded(1);
+        let _ = control.send(Control::Load { source, device: choice, reply });
         Ok(Self {
             shared,
             control,
@@ -289,15 +290,15 @@ impl Workbench {
         device::list().into_iter().map(DeviceInfo::from).collect()
     }
 
-    /// Computes on another device; the photos are encoded again.
+    /// Computes on another device; the photos are encoded again. Returns when the model is there.
     pub fn choose_device(&self, id: &str) -> Result<(), Problem> {
         let choice: DeviceChoice = id.parse().map_err(|error| of_device(&error, id))?;
         let source = ModelSource::parse(&lock(&self.settings).model, None);
-        self.load(source, choice);
+        self.load(source, choice)?;
         self.remember(|settings| settings.device = id.to_owned())
     }
 
-    /// Loads another model; the photos are encoded again. What cannot be a checkpoint is refused at once.
+    /// Loads another model; the photos are encoded again. Returns when it is there; only then is it remembered.
     pub fn choose_model(&self, source: ModelSource) -> Result<(), Problem> {
         source.checkpoint().map_err(|error| crate::problem::of_load(&error))?;
         let choice = lock(&self.settings).device.parse().unwrap_or(DeviceChoice::Auto);
@@ -305,13 +306,15 @@ impl Workbench {
             ModelSource::Embedded => assets::EMBEDDED_MODEL.to_owned(),
             ModelSource::Path { path, .. } => path.display().to_string(),
         };
-        self.load(source, choice);
+        self.load(source, choice)?;
         self.remember(|settings| settings.model = name)
     }
 
-    fn load(&self, source: ModelSource, device: DeviceChoice) {
+    fn load(&self, source: ModelSource, device: DeviceChoice) -> Result<(), Problem> {
         lock(&self.shared.activity).loading = true;
-        let _ = self.control.send(Control::Load { source, device });
+        let (reply, answer) = bounded(1);
+        let _ = self.control.send(Control::Load { source, device, reply });
+        answer.recv().unwrap_or_else(|_| Err(Problem::internal("the model worker has ended")))
     }
 
     /// The thumbnail of a photo, JPEG.
@@ -349,10 +352,21 @@ impl Workbench {
     }
 }
 
+impl Workbench {
+    /// Stops all work and removes what only this run needs. A window's program ends without dropping its values.
+    pub fn close(&self) {
+        self.cancel();
+        if let Some(thumbnails) = &self.shared.thumbnails {
+            thumbnails.close();
+        }
+        lock(&self.samples).take();
+        lock(&self.pasted).clear();
+    }
+}
+
 impl Drop for Workbench {
     fn drop(&mut self) {
-        self.shared.run.fetch_add(1, SeqCst);
-        self.shared.scan_run.fetch_add(1, SeqCst);
+        self.close();
         self.scans = None;
         let _ = self.control.send(Control::Stop);
         if let Some(worker) = self.worker.take() {

@@ -14,7 +14,7 @@ use cliploupe_engine::{
     preprocess::{self, Pixels, PreprocessConfig},
     zero_shot::{self, Scoring},
 };
-use crossbeam_channel::{Receiver, select_biased};
+use crossbeam_channel::{Receiver, Sender, select_biased};
 
 use crate::{
     messages::{
@@ -35,8 +35,8 @@ const AGREEMENT_LIMIT: f32 = 1e-3;
 
 /// What the worker is asked to do besides encoding photos; it comes first.
 pub enum Control {
-    /// Load this model onto this device.
-    Load { source: ModelSource, device: DeviceChoice },
+    /// Load this model onto this device, and tell how it went.
+    Load { source: ModelSource, device: DeviceChoice, reply: Sender<Result<(), Problem>> },
     /// The label set has changed; the newest one counts.
     Labels,
     /// End.
@@ -124,7 +124,10 @@ impl Worker {
         loop {
             select_biased! {
                 recv(control) -> message => match message {
-                    Ok(Control::Load { source, device }) => self.load(&source, &device),
+                    Ok(Control::Load { source, device, reply }) => {
+                        // Nobody waits for the first load of a program that ends at once.
+                        let _ = reply.send(self.load(&source, &device));
+                    }
                     Ok(Control::Labels) => self.refresh_labels(),
                     Ok(Control::Stop) | Err(_) => return,
                 },
@@ -136,23 +139,28 @@ impl Worker {
         }
     }
 
-    fn load(&mut self, source: &ModelSource, choice: &DeviceChoice) {
+    fn load(&mut self, source: &ModelSource, choice: &DeviceChoice) -> Result<(), Problem> {
         self.shared.set_engine(|status| status.state = EngineState::Loading);
-        let result = catch_unwind(AssertUnwindSafe(|| open_model(source, choice)))
-            .unwrap_or_else(|panic| Err(Problem::internal(&panic_text(&*panic))));
-        match result {
-            Ok((model, device)) => self.install(source, model, device),
-            // The model that was there goes on; without one, the engine has failed.
-            Err(problem) => {
-                self.fresh = false;
-                let state = if self.loaded.is_some() { EngineState::Ready } else { EngineState::Failed };
-                self.shared.set_engine(|status| {
-                    status.state = state;
-                    status.problem = Some(problem);
-                });
-            }
+        let result = self.try_load(source, choice);
+        if let Err(problem) = &result {
+            // The model that was there goes on. Without one, the program's own takes its place, and the problem is shown.
+            let stands_in = self.loaded.is_some()
+                || (*source != ModelSource::Embedded && self.try_load(&ModelSource::Embedded, choice).is_ok());
+            self.fresh = false;
+            self.shared.set_engine(|status| {
+                status.state = if stands_in { EngineState::Ready } else { EngineState::Failed };
+                status.problem = Some(problem.clone());
+            });
         }
         self.shared.loading_ended();
+        result
+    }
+
+    fn try_load(&mut self, source: &ModelSource, choice: &DeviceChoice) -> Result<(), Problem> {
+        let (model, device) = catch_unwind(AssertUnwindSafe(|| open_model(source, choice)))
+            .unwrap_or_else(|panic| Err(Problem::internal(&panic_text(&*panic))))?;
+        self.install(source, model, device);
+        Ok(())
     }
 
     fn install(&mut self, source: &ModelSource, model: Model, device: DeviceStatus) {
