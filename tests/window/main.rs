@@ -52,7 +52,8 @@ async fn story(app: &App) -> Outcome {
     the_damaged_file_is_listed(app).await?;
     a_new_label_is_scored(app).await?;
     every_label_of_a_photo_is_shown(app).await?;
-    a_picture_and_a_path_are_pasted(app).await
+    a_picture_and_a_path_are_pasted(app).await?;
+    the_window_speaks_chinese(app).await
 }
 
 /// How many photos have labels.
@@ -118,6 +119,18 @@ async fn a_picture_and_a_path_are_pasted(app: &App) -> Outcome {
     app.press_paste().await?;
     app.wait_for("the photo whose path was pasted is labelled", &photos(SAMPLES + 2)).await?;
     app.screenshot("6-pasted").await;
+    Ok(())
+}
+
+async fn the_window_speaks_chinese(app: &App) -> Outcome {
+    app.click("settings-open").await?;
+    let choose = r#"document.querySelector("input[type=radio][value=zh-CN]").click()"#;
+    app.value(choose).await?;
+    app.press_escape().await?;
+    let is_chinese =
+        r#"return document.documentElement.lang.startsWith("zh") && document.body.innerText.includes("照片")"#;
+    app.wait_for("the window speaks Chinese", is_chinese).await?;
+    app.screenshot("7-chinese").await;
     Ok(())
 }
 
