@@ -244,8 +244,10 @@ fn a_device_that_is_not_there_gives_way_to_the_cpu_and_says_so() {
 /// On a machine without a GPU this is llvmpipe, which must be asked for by its number.
 #[test]
 fn a_gpu_is_used_only_after_it_agreed_with_the_cpu() {
-    if Workbench::devices().len() < 2 {
-        assert!(!cfg!(target_os = "linux"), "no adapter: is mesa-vulkan-drivers installed?");
+    let adapters = Workbench::devices().len() - 1;
+    // `cargo xtask test` installs llvmpipe on Linux; elsewhere a machine may have no adapter at all.
+    assert!(adapters > 0 || !cfg!(target_os = "linux"), "no adapter: is mesa-vulkan-drivers installed?");
+    if adapters == 0 {
         return;
     }
     let model = Some(ModelSource::Path { path: root("tests/fixtures/clip/e2e-clip-f16"), config: None });

@@ -552,7 +552,7 @@ pub enum WorkbenchEvent {
     /// Model or device changed.
     Engine {
         /// Now.
-        engine: EngineStatus,
+        engine: Box<EngineStatus>,
     },
     /// The label set changed.
     Labels {

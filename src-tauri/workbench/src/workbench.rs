@@ -689,7 +689,7 @@ impl Shared {
             wanted.failed = now.state == EngineState::Failed;
         }
         self.wanted_changed.notify_all();
-        self.emit(WorkbenchEvent::Engine { engine: now });
+        self.emit(WorkbenchEvent::Engine { engine: Box::new(now) });
     }
 
     /// Waits for a model; `None` once it is certain that there is none.

@@ -184,7 +184,7 @@ impl Worker {
     fn refresh_labels(&mut self) {
         let (settings, version) = self.shared.labels();
         if let Some(loaded) = &mut self.loaded
-            && !self.shared.scorer().is_some_and(|scorer| scorer.version == version)
+            && self.shared.scorer().is_none_or(|scorer| scorer.version != version)
         {
             let result = catch_unwind(AssertUnwindSafe(|| build_scorer(loaded, &settings, version, &self.shared)));
             self.shared.label_progress(None);

@@ -86,6 +86,7 @@ impl TokenBatch {
 
 /// An image tower of any family.
 #[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "a program holds one or two of these")]
 pub enum VisionTower {
     /// open_clip's own.
     Vit(VisionTransformer),
@@ -111,6 +112,7 @@ impl VisionTower {
 
 /// A text tower of any family.
 #[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "a program holds one or two of these")]
 pub enum TextTower {
     /// open_clip's own.
     Native(TextTransformer),
