@@ -106,6 +106,7 @@ fn an_empty_label_is_left_out() {
     let labels: Vec<_> =
         report["photos"][0]["labels"].as_array().unwrap().iter().map(|l| l["label"].as_str().unwrap()).collect();
     assert_eq!(labels, ["cat", "dog"]);
+    assert_eq!(report["labels"], serde_json::json!(["cat", "dog"]));
 }
 
 #[test]
@@ -210,6 +211,7 @@ fn bad_usage_ends_with_two_and_failed_work_with_one() {
     assert_eq!(code(&["label"]), Some(2));
     assert_eq!(code(&["embed", "--text", "a", "--image", "b"]), Some(2));
     assert_eq!(code(&["label", &sample("chelsea.png"), "--device", "cuda"]), Some(2));
+    assert_eq!(code(&["label", &sample("chelsea.png"), "--labels", " , "]), Some(2));
     assert_eq!(code(&["label", &sample("chelsea.png"), "--template", "no place"]), Some(2));
     assert_eq!(code(&["label", &sample("chelsea.png"), "--model", "no/such/model"]), Some(1));
     assert_eq!(code(&["label", &sample("chelsea.png"), "--device", "gpu:99"]), Some(1));

@@ -298,3 +298,41 @@ fn a_model_that_cannot_be_loaded_is_not_remembered_and_the_embedded_one_stands_i
     assert_eq!(engine.problem.unwrap().code, ProblemCode::ModelTensors);
     assert!(engine.model.unwrap().embedded);
 }
+
+/// Seen in review: photos kept the old model's labels for good when the change was cancelled half way.
+#[test]
+fn a_cancelled_change_of_the_model_leaves_photos_that_can_be_gone_on_with() {
+    let folder = tempfile::tempdir().unwrap();
+    for i in 0..300 {
+        std::fs::write(folder.path().join(format!("{i:03}.png")), tiny_png()).unwrap();
+    }
+    let small = |name: &str| ModelSource::Path { path: root(&format!("tests/fixtures/clip/{name}")), config: None };
+    let (bench, _) = workbench(Options { model: Some(small("e2e-clip-f16")), ..Options::default() });
+    bench.add_paths(vec![folder.path().to_owned()]);
+    bench.wait_idle();
+    bench.choose_model(ModelSource::Embedded).unwrap();
+    bench.cancel();
+    bench.wait_idle();
+    let now = bench.snapshot();
+    let (labelled, others): (Vec<_>, Vec<_>) = now.photos.iter().partition(|photo| photo.state == PhotoState::Labelled);
+    assert!(!others.is_empty(), "the test was too slow to cancel anything");
+    assert!(labelled.iter().all(|photo| !bench.details(photo.id).unwrap().scores.is_empty()));
+    assert!(others.iter().all(|photo| photo.best.is_empty()));
+    bench.retry(&others.iter().map(|photo| photo.id).take(5).collect::<Vec<_>>());
+    bench.wait_idle();
+    let done = bench.snapshot().photos.into_iter().filter(|photo| photo.state == PhotoState::Labelled).count();
+    assert_eq!(done, labelled.len() + 5);
+}
+
+#[test]
+fn cancelling_while_files_are_added_adds_no_more() {
+    let folder = tempfile::tempdir().unwrap();
+    let paths: Vec<PathBuf> = (0..100_000).map(|i| folder.path().join(format!("{i}.png"))).collect();
+    let (bench, _) = workbench(Options::default());
+    bench.wait_idle();
+    bench.add_paths(paths);
+    bench.cancel();
+    bench.wait_idle();
+    let now = bench.snapshot();
+    assert!(now.photos.len() < 100_000 && now.progress.phase == Phase::Cancelled, "{:?}", now.progress);
+}

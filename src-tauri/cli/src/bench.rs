@@ -28,6 +28,7 @@ pub fn run(command: &Bench, common: &Common) -> Result<Report, Failed> {
     if command.shape == Some(Shape::VitB32) {
         bench::write_vit_b_32(folder.path())
             .map_err(|error| Failed::work(format!("cannot write the random checkpoint: {error}")))?;
+        let common = &Common { config: None, ..common.clone() };
         sections.push(section(common, "vit-b-32", &folder.path().to_string_lossy())?);
     }
     let text = sections.iter().map(|(name, device, figures)| table(name, device, figures)).collect();
@@ -63,6 +64,7 @@ fn cold_start(common: &Common, model: &str) -> Result<Figure, Failed> {
     let begin = Instant::now();
     let status = Command::new(program)
         .args(["label", "--quiet", "--model", model, "--device", &common.device])
+        .args(common.config.iter().flat_map(|config| ["--config".as_ref(), config.as_os_str()]))
         .arg(&photo)
         .stdout(Stdio::null())
         .status()

@@ -137,18 +137,18 @@ fn human(details: &PhotoDetails, best: &[Best]) -> String {
     format!("{}\n{rows}", details.path)
 }
 
-/// A file's lines, a ready-made set, or a list between commas.
+/// A file's lines, a ready-made set, or a list between commas. Empty labels say nothing and are left out.
 fn label_list(given: Option<&str>) -> Result<Vec<String>, Failed> {
     let Some(given) = given else { return Ok(default_labels(0.0).labels) };
-    if Path::new(given).is_file() {
-        return Ok(assets::read_label_file(Path::new(given))?);
-    }
-    if let Some(set) = assets::label_sets().into_iter().find(|set| set.id == given) {
-        return Ok(set.labels);
-    }
-    let labels: Vec<String> = given.split(',').map(|label| label.trim().to_owned()).collect();
-    if labels.iter().all(String::is_empty) {
-        return Err(Failed::usage("--labels names no label"));
+    let labels = if Path::new(given).is_file() {
+        assets::read_label_file(Path::new(given))?
+    } else if let Some(set) = assets::label_sets().into_iter().find(|set| set.id == given) {
+        set.labels
+    } else {
+        given.split(',').map(str::trim).filter(|label| !label.is_empty()).map(str::to_owned).collect()
+    };
+    if labels.is_empty() {
+        return Err(Failed::usage(format!("--labels {given:?} names no label")));
     }
     Ok(labels)
 }

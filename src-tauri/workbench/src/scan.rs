@@ -15,14 +15,17 @@ pub enum Found {
     Failed(PathBuf, Problem),
 }
 
-/// Walks `path`, in the order of names, and hands over what it finds; stops when `found` says false.
-pub fn walk(path: &Path, mut found: impl FnMut(Found) -> bool) {
+/// Walks `path`, in the order of names, and hands over what it finds; stops as soon as `go_on` says false.
+pub fn walk(path: &Path, go_on: impl Fn() -> bool, mut found: impl FnMut(Found)) {
     if !path.is_dir() {
         found(Found::Photo(path.to_owned()));
         return;
     }
     let mut count = 0;
     for entry in WalkDir::new(path).follow_links(true).sort_by_file_name() {
+        if !go_on() {
+            return;
+        }
         let next = match entry {
             Ok(entry) if entry.file_type().is_file() && looks_like_photo(entry.path()) => {
                 count += 1;
@@ -39,9 +42,7 @@ pub fn walk(path: &Path, mut found: impl FnMut(Found) -> bool) {
                 Found::Failed(at.clone(), problem(&error, &at))
             }
         };
-        if !found(next) {
-            return;
-        }
+        found(next);
     }
     if count == 0 {
         let shown = path.display().to_string();

@@ -10,7 +10,7 @@ use std::{
     path::{Path, PathBuf},
     sync::{
         Arc, Condvar, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicU32, AtomicU64, Ordering::SeqCst},
+        atomic::{AtomicU32, Ordering::SeqCst},
     },
     thread::JoinHandle,
     time::{Duration, Instant},
@@ -68,8 +68,12 @@ struct Work {
     run: u64,
 }
 
-/// What is under way. `run` counts starts and stops: work of an older run is dropped where it is met.
+/// What is under way.
 struct Activity {
+    /// Counts stops and new beginnings: photos queued in an older run are dropped where they are met.
+    run: u64,
+    /// Counts stops: a walk that began before the last one ends.
+    walk: u64,
     scanning: u32,
     total: u32,
     done: u32,
@@ -103,8 +107,8 @@ pub struct Shared {
     labels_version: AtomicU32,
     scorer: Mutex<Option<Arc<Scorer>>>,
     thumbnails: Option<Thumbnails>,
-    run: AtomicU64,
-    scan_run: AtomicU64,
+    /// The model and device in use, which need not be those of the settings.
+    current: Mutex<(ModelSource, DeviceChoice)>,
     queue: Sender<Work>,
 }
 
@@ -185,14 +189,14 @@ impl Workbench {
 
     /// Adds files and folders; photos come as events.
     pub fn add_paths(&self, paths: Vec<PathBuf>) {
-        {
+        let walk = {
             let mut activity = lock(&self.shared.activity);
             activity.begin();
             activity.scanning += 1;
-        }
-        let run = self.shared.scan_run.load(SeqCst);
+            activity.walk
+        };
         if let Some(scans) = &self.scans {
-            let _ = scans.send((paths, run));
+            let _ = scans.send((paths, walk));
         }
         self.shared.tell_progress(true);
     }
@@ -221,8 +225,6 @@ impl Workbench {
 
     /// Stops reading and encoding; what is done stays.
     pub fn cancel(&self) {
-        self.shared.scan_run.fetch_add(1, SeqCst);
-        self.shared.run.fetch_add(1, SeqCst);
         lock(&self.shared.activity).cancel();
         self.shared.tell_progress(true);
         self.shared.notify_if_idle();
@@ -293,15 +295,14 @@ impl Workbench {
     /// Computes on another device; the photos are encoded again. Returns when the model is there.
     pub fn choose_device(&self, id: &str) -> Result<(), Problem> {
         let choice: DeviceChoice = id.parse().map_err(|error| of_device(&error, id))?;
-        let source = ModelSource::parse(&lock(&self.settings).model, None);
-        self.load(source, choice)?;
+        self.load(self.shared.current().0, choice)?;
         self.remember(|settings| settings.device = id.to_owned())
     }
 
     /// Loads another model; the photos are encoded again. Returns when it is there; only then is it remembered.
     pub fn choose_model(&self, source: ModelSource) -> Result<(), Problem> {
         source.checkpoint().map_err(|error| crate::problem::of_load(&error))?;
-        let choice = lock(&self.settings).device.parse().unwrap_or(DeviceChoice::Auto);
+        let (_, choice) = self.shared.current();
         let name = match &source {
             ModelSource::Embedded => assets::EMBEDDED_MODEL.to_owned(),
             ModelSource::Path { path, .. } => path.display().to_string(),
@@ -399,18 +400,18 @@ fn spawn(name: &str, work: impl FnOnce() + Send + 'static) -> JoinHandle<()> {
 }
 
 fn scan_all(shared: &Shared, to_scan: &Receiver<(Vec<PathBuf>, u64)>) {
-    while let Ok((paths, run)) = to_scan.recv() {
+    while let Ok((paths, walk)) = to_scan.recv() {
+        let go_on = || lock(&shared.activity).walk == walk;
         let mut pending = Vec::new();
-        for path in paths {
-            scan::walk(&path, |found| {
+        for path in paths.iter().take_while(|_| go_on()) {
+            scan::walk(path, go_on, |found| {
                 pending.push(found);
                 if pending.len() >= ADDED_CHUNK {
-                    shared.add_found(&mut pending);
+                    shared.add_found(&mut pending, walk);
                 }
-                shared.scan_run.load(SeqCst) == run
             });
         }
-        shared.add_found(&mut pending);
+        shared.add_found(&mut pending, walk);
         lock(&shared.activity).scanning -= 1;
         shared.tell_progress(true);
         shared.notify_if_idle();
@@ -456,6 +457,8 @@ impl Activity {
     fn new() -> Self {
         let now = Instant::now();
         Self {
+            run: 0,
+            walk: 0,
             scanning: 0,
             total: 0,
             done: 0,
@@ -480,6 +483,8 @@ impl Activity {
 
     /// Stops what is under way; when nothing is, nothing is stopped.
     fn cancel(&mut self) {
+        self.run += 1;
+        self.walk += 1;
         self.cancelled = self.scanning > 0 || self.done < self.total;
     }
 
@@ -523,21 +528,23 @@ impl Shared {
             labels_version: AtomicU32::new(1),
             scorer: Mutex::new(None),
             thumbnails,
-            run: AtomicU64::new(0),
-            scan_run: AtomicU64::new(0),
+            current: Mutex::new((ModelSource::Embedded, DeviceChoice::Auto)),
             queue,
         }
     }
 
     fn snapshot(&self, table: &Table) -> Snapshot {
-        let (labels, version) = self.labels();
+        // The scores in the records are those of the scorer, which a newer label set may be about to replace.
+        let (labels, labels_version) = match self.scorer() {
+            Some(scorer) => (scorer.settings.clone(), scorer.version),
+            None => self.labels(),
+        };
         Snapshot {
             photos: table.records(),
             progress: lock(&self.activity).progress(),
             engine: lock(&self.engine).clone(),
             labels,
-            // The scores in the records are those of the scorer, which a newer label set may be about to replace.
-            labels_version: self.scorer().map_or(version, |scorer| scorer.version),
+            labels_version,
             label_sets: assets::label_sets(),
             template_sets: assets::template_sets(),
             samples_available: !assets::SAMPLES.is_empty(),
@@ -561,7 +568,7 @@ impl Shared {
 
     /// Whether a photo is still to be worked on.
     pub fn is_wanted(&self, id: PhotoId, run: u64) -> bool {
-        if run != self.run.load(SeqCst) {
+        if run != lock(&self.activity).run {
             return false;
         }
         let exists = self.table().get(id).is_some();
@@ -576,17 +583,25 @@ impl Shared {
         let _ = self.queue.send(Work { id, run });
     }
 
-    /// Queues photos; the counts must have been begun.
+    /// Queues photos in the run that is on; the counts must have been begun.
     fn start_work(&self, ids: &[PhotoId]) {
-        lock(&self.activity).total += ids.len() as u32;
-        let run = self.run.load(SeqCst);
+        let run = {
+            let mut activity = lock(&self.activity);
+            activity.total += ids.len() as u32;
+            activity.run
+        };
         ids.iter().for_each(|id| self.queue(*id, run));
         self.tell_progress(true);
         self.notify_if_idle();
     }
 
-    fn add_found(&self, found: &mut Vec<Found>) {
+    /// Puts what a walk found on the table and queues it, unless the walk was stopped.
+    fn add_found(&self, found: &mut Vec<Found>, walk: u64) {
         let mut table = self.table();
+        let is_stopped = || lock(&self.activity).walk != walk;
+        if is_stopped() {
+            return found.clear();
+        }
         let (mut stubs, mut ids, mut failures) = (Vec::new(), Vec::new(), Vec::<Failure>::new());
         for found in found.drain(..) {
             let (path, problem) = match found {
@@ -619,14 +634,17 @@ impl Shared {
         if failed > 0 {
             self.emit(WorkbenchEvent::PhotosFailed { failures });
         }
-        drop(table);
         {
             let mut activity = lock(&self.activity);
             activity.total += failed;
             activity.done += failed;
             activity.failed += failed;
         }
-        self.start_work(&ids);
+        // Still under the table's lock, so that `encode_again` meets these photos either before they are there or
+        // after they are queued. A stop in between leaves them waiting, to be gone on with.
+        if !is_stopped() {
+            self.start_work(&ids);
+        }
     }
 
     fn note_decoded(&self, id: PhotoId, facts: photo::Facts) {
@@ -647,19 +665,24 @@ impl Shared {
             self.emit(WorkbenchEvent::PhotosFailed { failures: vec![failure] });
         }
         drop(table);
-        if run == self.run.load(SeqCst) {
-            lock(&self.activity).failed += 1;
+        {
+            let mut activity = lock(&self.activity);
+            activity.failed += u32::from(activity.run == run);
         }
         self.note_done(run, 1);
     }
 
     /// `count` photos of `run` are through, one way or another.
     pub fn note_done(&self, run: u64, count: u32) {
-        if run == self.run.load(SeqCst) {
-            lock(&self.activity).done += count;
-            self.tell_progress(false);
-            self.notify_if_idle();
+        {
+            let mut activity = lock(&self.activity);
+            if activity.run != run {
+                return;
+            }
+            activity.done += count;
         }
+        self.tell_progress(false);
+        self.notify_if_idle();
     }
 
     fn tell_progress(&self, at_once: bool) {
@@ -708,9 +731,17 @@ impl Shared {
 
     pub fn install_preprocess(&self, version: u32, config: PreprocessConfig, default_threshold: f32) {
         lock(&self.wanted).preprocess = Some((version, config));
-        // Vectors of another model mean nothing to this one's labels.
+        // Vectors of another model mean nothing to this one's labels, and neither do its scores.
+        let mut table = self.table();
         *lock(&self.scorer) = None;
-        self.table().iter_mut().for_each(|(_, row)| row.embedding = None);
+        let mut ids = Vec::new();
+        for (id, row) in table.iter_mut().filter(|(_, row)| row.state == PhotoState::Labelled) {
+            (row.state, row.embedding) = (PhotoState::Decoded, None);
+            row.best.clear();
+            ids.push(id);
+        }
+        self.emit(WorkbenchEvent::PhotosWaiting { ids });
+        drop(table);
         let mut labels = lock(&self.labels);
         if !labels.1 {
             labels.0.threshold = default_threshold;
@@ -719,25 +750,32 @@ impl Shared {
 
     /// Encodes every photo that is not a failure, for a model that has not seen them.
     pub fn encode_again(&self) {
-        let (failed, ids): (Vec<_>, Vec<_>) = {
-            let table = self.table();
-            let rows = table.iter().map(|(id, row)| (id, row.state == PhotoState::Failed));
-            rows.partition(|(_, is_failed)| *is_failed)
-        };
+        let table = self.table();
+        let rows = table.iter().map(|(id, row)| (id, row.state == PhotoState::Failed));
+        let (failed, ids): (Vec<_>, Vec<_>) = rows.partition(|(_, is_failed)| *is_failed);
         if ids.is_empty() {
             return;
         }
-        // What is still in the queues is part of `ids`.
-        self.run.fetch_add(1, SeqCst);
         {
             let mut activity = lock(&self.activity);
             let failed = failed.len() as u32;
+            // What is still in the queues is part of `ids`.
+            activity.run += 1;
             (activity.total, activity.done, activity.failed) = (failed, failed, failed);
             activity.cancelled = false;
             activity.started = Instant::now();
         }
         let ids: Vec<PhotoId> = ids.into_iter().map(|(id, _)| id).collect();
         self.start_work(&ids);
+    }
+
+    /// The model and device in use.
+    pub fn current(&self) -> (ModelSource, DeviceChoice) {
+        lock(&self.current).clone()
+    }
+
+    pub fn set_current(&self, source: &ModelSource, device: &DeviceChoice) {
+        *lock(&self.current) = (source.clone(), device.clone());
     }
 
     pub fn loading_ended(&self) {
@@ -776,9 +814,8 @@ impl Shared {
     }
 
     pub fn install_scorer(&self, scorer: Scorer, problems: Vec<LabelProblem>) {
-        let labels_version = scorer.version;
+        let (labels_version, labels) = (scorer.version, scorer.settings.clone());
         *lock(&self.scorer) = Some(Arc::new(scorer));
-        let labels = self.labels().0;
         self.emit(WorkbenchEvent::Labels { labels, labels_version, problems });
     }
 

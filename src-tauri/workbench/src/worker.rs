@@ -60,7 +60,8 @@ pub struct Scorer {
     directions: Vec<f32>,
     embed: usize,
     scoring: Scoring,
-    labels: Vec<String>,
+    /// The label set it was built from.
+    pub settings: LabelSettings,
 }
 
 impl Scorer {
@@ -89,7 +90,7 @@ impl Scorer {
         let named = self.columns.iter().zip(scores);
         named
             .map(|(label, score)| LabelScore {
-                label: self.labels[*label as usize].clone(),
+                label: self.settings.labels[*label as usize].clone(),
                 cosine: score.cosine,
                 logit: score.logit,
                 probability: score.probability,
@@ -160,6 +161,7 @@ impl Worker {
         let (model, device) = catch_unwind(AssertUnwindSafe(|| open_model(source, choice)))
             .unwrap_or_else(|panic| Err(Problem::internal(&panic_text(&*panic))))?;
         self.install(source, model, device);
+        self.shared.set_current(source, choice);
         Ok(())
     }
 
@@ -278,7 +280,7 @@ fn build_scorer(
         directions,
         embed: loaded.model.config.embed_dim,
         scoring: Scoring::of(&loaded.model.clip),
-        labels: settings.labels.clone(),
+        settings: settings.clone(),
     };
     Ok(Some((scorer, problems)))
 }

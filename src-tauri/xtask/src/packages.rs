@@ -24,7 +24,7 @@ pub fn require(wanted: &[&str]) -> Result<(), String> {
         return Ok(());
     }
     if !on_path("apt-get") {
-        return if has_webkit() { Ok(()) } else { Err(other_system()) };
+        return if has_webkit() { programs_of(wanted) } else { Err(other_system()) };
     }
     let missing: Vec<&str> = wanted.iter().copied().filter(|package| !is_installed(package)).collect();
     if missing.is_empty() {
@@ -60,6 +60,22 @@ fn is_installed(package: &str) -> bool {
 /// Whether `program` can be started by name.
 pub fn on_path(program: &str) -> bool {
     std::env::var_os("PATH").is_some_and(|path| std::env::split_paths(&path).any(|dir| dir.join(program).is_file()))
+}
+
+/// Where packages have other names, the programs that they are wanted for.
+fn programs_of(wanted: &[&str]) -> Result<(), String> {
+    if !wanted.contains(&"xvfb") {
+        return Ok(());
+    }
+    let needed = ["WebKitWebDriver", "Xvfb", "dbus-run-session", "xdotool", "xvfb-run"];
+    let missing: Vec<&str> = needed.into_iter().filter(|program| !on_path(program)).collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    Err(format!(
+        "the tests need {}: install the packages that have them, GTK 3 for Python, and Mesa's llvmpipe",
+        missing.join(", ")
+    ))
 }
 
 fn has_webkit() -> bool {

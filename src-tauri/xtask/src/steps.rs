@@ -46,8 +46,14 @@ fn cargo(what: &str, args: &[&str]) -> Result<(), String> {
 
 /// The page's dependencies, as the lock file has them.
 fn install_page() -> Result<(), String> {
+    let advice = "install Node.js 20.19 or newer with npm (https://nodejs.org), then try again";
     if !packages::on_path(if cfg!(windows) { "npm.cmd" } else { "npm" }) {
-        return Err("npm is missing: install Node.js 20 or newer, then try again".into());
+        return Err(format!("npm is missing: {advice}"));
+    }
+    let version = Command::new("node").arg("--version").output().map_err(|_| format!("node is missing: {advice}"))?;
+    let version = String::from_utf8_lossy(&version.stdout).trim().to_owned();
+    if !is_new_enough(&version) {
+        return Err(format!("Node.js {version} is too old for the page's build: {advice}"));
     }
     let installed = root().join("ui/node_modules/.package-lock.json");
     let lock = root().join("ui/package-lock.json");
@@ -56,6 +62,29 @@ fn install_page() -> Result<(), String> {
         return Ok(());
     }
     npm("install the page's packages", &["ci", "--no-audit", "--no-fund"])
+}
+
+/// What Vite asks for: 20.19 or newer of the 20s, 22.12 or newer.
+fn is_new_enough(version: &str) -> bool {
+    let mut parts = version.trim_start_matches('v').split('.').map(|part| part.parse::<u32>().unwrap_or(0));
+    let (major, minor) = (parts.next().unwrap_or(0), parts.next().unwrap_or(0));
+    (major == 20 && minor >= 19) || (major == 22 && minor >= 12) || major > 22
+}
+
+/// The parts of the toolchain that a minimal one lacks.
+fn require_components() -> Result<(), String> {
+    let missing: Vec<&str> = [("rustfmt", "fmt"), ("clippy", "clippy")]
+        .into_iter()
+        .filter(|(_, command)| {
+            let found = Command::new(env!("CARGO")).args([command, "--version"]).output();
+            !found.is_ok_and(|output| output.status.success())
+        })
+        .map(|(component, _)| component)
+        .collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    step("install toolchain components", &root(), "rustup", &[&["component", "add"], missing.as_slice()].concat(), &[])
 }
 
 /// Builds the app in release and opens its window.
@@ -84,6 +113,7 @@ pub fn run(photos: &[String]) -> Result<(), String> {
 /// Every check, in the order in which one would rather fail.
 pub fn test() -> Result<(), String> {
     packages::require(&[packages::BUILD, packages::TEST].concat())?;
+    require_components()?;
     install_page()?;
     cargo("format", &["fmt", "--all", "--check"])?;
     npm("check the page's types", &["run", "check"])?;
@@ -132,3 +162,14 @@ fn private(folder: &Path) {
 
 #[cfg(not(unix))]
 fn private(_folder: &Path) {}
+
+#[cfg(test)]
+mod tests {
+    use super::is_new_enough;
+
+    #[test]
+    fn only_versions_that_vite_runs_on_are_new_enough() {
+        assert!(["v20.19.0", "v22.12.1", "v24.0.0"].into_iter().all(is_new_enough));
+        assert!(!["v18.19.0", "v20.18.9", "v21.7.0", "v22.11.0", "nonsense"].into_iter().any(is_new_enough));
+    }
+}

@@ -84,13 +84,11 @@ export class PhotoTable {
     }
   }
 
-  /** Puts failed photos back to where they wait for another try. */
+  /** Puts photos back to where they wait: failed ones for another try, all of them for another model. */
   retried(ids: readonly number[]): void {
     for (const id of ids) {
       this.#failures.delete(id);
-      this.#change(id, (photo) =>
-        photo.state === "failed" ? { ...photo, state: photo.width > 0 ? "decoded" : "waiting", problem: null } : photo,
-      );
+      this.#change(id, (photo) => ({ ...photo, state: photo.width > 0 ? "decoded" : "waiting", best: [], scoredFor: 0, problem: null }));
     }
   }
 

@@ -468,6 +468,9 @@ fn native_vision_tower(
     Ok((VisionTowerConfig::Vit(tower), projection))
 }
 
+/// Four times the size of the largest EfficientNet-Lite in training, rounded up.
+const LARGEST_TRUNK_IMAGE: usize = 1024;
+
 fn timm_tower(
     vision: &Vision,
     name: &str,
@@ -479,6 +482,10 @@ fn timm_tower(
         .ok_or_else(|| context.unsupported(format!("vision_cfg.timm_model_name = {name:?}")))?;
     if !matches!(vision.timm_pool.as_deref(), None | Some("" | "avg")) {
         return Err(context.unsupported(format!("vision_cfg.timm_pool = {:?}", vision.timm_pool)));
+    }
+    // No tensor of a convolutional trunk depends on the size, so nothing else would bound its memory.
+    if image_size.iter().any(|side| *side > LARGEST_TRUNK_IMAGE) {
+        return Err(context.impossible(format!("vision_cfg.image_size = {image_size:?} for {name}")));
     }
     let input_dim = tower.feature_channels();
     let (key, form) = match vision.timm_proj.as_deref() {
