@@ -2,7 +2,7 @@
 //! Expected pictures in `fixtures/bad/` come from Pillow through the `make.py` beside them.
 
 use crate::support::fixture;
-use cliploupe_engine::photo::{Limits, Mode, Photo, PhotoError, decode, jpeg_bytes, open};
+use cliploupe_engine::photo::{Colour, ColourModel, Limits, Mode, Photo, PhotoError, decode, jpeg_bytes, open};
 use cliploupe_engine::preprocess::{PreprocessConfig, resize_and_crop};
 use image::{DynamicImage, ExtendedColorType, ImageEncoder, ImageFormat, Rgb, RgbImage};
 use std::fs;
@@ -20,6 +20,11 @@ fn complaint(bytes: &[u8]) -> String {
 
 fn chain(error: &dyn std::error::Error) -> String {
     error.source().map_or_else(|| error.to_string(), |source| format!("{error}: {}", chain(source)))
+}
+
+/// A colour without opacity.
+fn colour(model: ColourModel, bits: u8) -> Colour {
+    Colour { model, bits, alpha: false }
 }
 
 /// A colourful picture that compresses badly.
@@ -103,7 +108,7 @@ fn limits_are_the_callers() {
 #[test]
 fn an_adobe_cmyk_jpeg_has_pillows_colours() {
     let photo = open(&fixture("bad/cmyk.jpg"), &Limits::default()).unwrap();
-    assert_eq!(photo.facts.colour, "CMYK 8-bit");
+    assert_eq!(photo.facts.colour, colour(ColourModel::Cmyk, 8));
     assert!(distance(&photo, "bad/cmyk.png") <= 2, "an inverted picture would be 100 and more away");
 }
 
@@ -137,7 +142,7 @@ fn malformed_exif_spoils_no_photo() {
 #[test]
 fn grey_stays_one_channel() {
     let photo = read(&encoded(DynamicImage::ImageRgb8(pattern(9, 9)).into_luma8(), ImageFormat::Jpeg)).unwrap();
-    assert_eq!((photo.picture.mode(), photo.facts.colour), (Mode::Grey, "grey 8-bit"));
+    assert_eq!((photo.picture.mode(), photo.facts.colour), (Mode::Grey, colour(ColourModel::Grey, 8)));
 }
 
 #[test]
@@ -146,12 +151,15 @@ fn sixteen_bits_keep_their_high_byte() {
     let photo = read(&encoded(DynamicImage::ImageLuma16(grey), ImageFormat::Png)).unwrap();
     assert_eq!(
         (photo.picture.data(), photo.facts.colour),
-        (&[0, 0x20, 0x40, 0x60, 0x80, 0xA0, 0xC0, 0xE0][..], "grey 16-bit")
+        (&[0, 0x20, 0x40, 0x60, 0x80, 0xA0, 0xC0, 0xE0][..], colour(ColourModel::Grey, 16))
     );
     let rgb = image::ImageBuffer::<Rgb<u16>, _>::from_pixel(2, 2, Rgb([0x1234, 0xFFFF, 0x00FF]));
     for format in [ImageFormat::Png, ImageFormat::Tiff] {
         let photo = read(&encoded(DynamicImage::ImageRgb16(rgb.clone()), format)).unwrap();
-        assert_eq!((&photo.picture.data()[..3], photo.facts.colour), (&[0x12, 0xFF, 0][..], "RGB 16-bit"));
+        assert_eq!(
+            (&photo.picture.data()[..3], photo.facts.colour),
+            (&[0x12, 0xFF, 0][..], colour(ColourModel::Rgb, 16))
+        );
     }
 }
 
@@ -165,7 +173,7 @@ fn floating_point_levels_are_refused() {
 #[test]
 fn palettes_are_never_mixed() {
     let photo = open(&fixture("preprocess/images/palette_45.png"), &Limits::default()).unwrap();
-    assert!(photo.picture.is_indexed() && photo.facts.colour == "palette");
+    assert!(photo.picture.is_indexed() && photo.facts.colour == colour(ColourModel::Palette, 8));
 }
 
 #[test]

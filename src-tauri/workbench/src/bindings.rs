@@ -44,6 +44,7 @@ pub fn typescript() -> String {
         LabelSet,
         TemplateSet,
         LabelScore,
+        ColourModel,
         PhotoFacts,
         PhotoDetails,
         LabelProblem,

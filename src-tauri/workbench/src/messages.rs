@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use cliploupe_engine::device::DeviceKind as EngineDeviceKind;
+use cliploupe_engine::{device::DeviceKind as EngineDeviceKind, photo};
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
 
@@ -415,6 +415,37 @@ pub struct LabelScore {
     pub probability: f32,
 }
 
+/// What the numbers of a pixel mean.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, TS)]
+#[serde(rename_all = "camelCase")]
+pub enum ColourModel {
+    /// One of two.
+    BlackAndWhite,
+    /// Lightness alone.
+    Grey,
+    /// Red, green and blue.
+    Rgb,
+    /// Printing inks.
+    Cmyk,
+    /// Places in a table of colours.
+    Palette,
+    /// Something rarer.
+    Other,
+}
+
+impl From<photo::ColourModel> for ColourModel {
+    fn from(model: photo::ColourModel) -> Self {
+        match model {
+            photo::ColourModel::BlackAndWhite => Self::BlackAndWhite,
+            photo::ColourModel::Grey => Self::Grey,
+            photo::ColourModel::Rgb => Self::Rgb,
+            photo::ColourModel::Cmyk => Self::Cmyk,
+            photo::ColourModel::Palette => Self::Palette,
+            photo::ColourModel::Other => Self::Other,
+        }
+    }
+}
+
 /// What is known of a file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, TS)]
 #[serde(rename_all = "camelCase")]
@@ -436,14 +467,18 @@ pub struct PhotoFacts {
     pub taken_ms: Option<i64>,
     /// Maker and model.
     pub camera: Option<String>,
-    /// Colour model and depth.
-    pub colour: String,
+    /// What the numbers of a pixel mean.
+    pub colour: ColourModel,
+    /// Bits of one number.
+    pub bits: u8,
+    /// Whether pixels have an opacity.
+    pub alpha: bool,
     /// EXIF orientation, 1 to 8.
     pub orientation: u8,
 }
 
-impl From<cliploupe_engine::photo::Facts> for PhotoFacts {
-    fn from(facts: cliploupe_engine::photo::Facts) -> Self {
+impl From<photo::Facts> for PhotoFacts {
+    fn from(facts: photo::Facts) -> Self {
         Self {
             format: facts.format.into(),
             width: facts.width as u32,
@@ -452,7 +487,9 @@ impl From<cliploupe_engine::photo::Facts> for PhotoFacts {
             modified_ms: facts.modified_ms,
             taken_ms: facts.taken_ms,
             camera: facts.camera,
-            colour: facts.colour.into(),
+            colour: facts.colour.model.into(),
+            bits: facts.colour.bits,
+            alpha: facts.colour.alpha,
             orientation: facts.orientation,
         }
     }

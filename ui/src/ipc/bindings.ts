@@ -465,6 +465,11 @@ logit: number,
 probability: number, };
 
 /**
+ * What the numbers of a pixel mean.
+ */
+export type ColourModel = "blackAndWhite" | "grey" | "rgb" | "cmyk" | "palette" | "other";
+
+/**
  * What is known of a file.
  */
 export type PhotoFacts = { 
@@ -497,9 +502,17 @@ takenMs: number | null,
  */
 camera: string | null, 
 /**
- * Colour model and depth.
+ * What the numbers of a pixel mean.
  */
-colour: string, 
+colour: ColourModel, 
+/**
+ * Bits of one number.
+ */
+bits: number, 
+/**
+ * Whether pixels have an opacity.
+ */
+alpha: boolean, 
 /**
  * EXIF orientation, 1 to 8.
  */

@@ -261,6 +261,6 @@ function sizeOf(id: number): { width: number; height: number } {
 function factsOf(id: number): PhotoFacts {
   return {
     ...sizeOf(id), format: "JPEG", bytes: 3_200_000 + id * 7351, modifiedMs: 1_719_990_000_000 + id * 61_000, takenMs: 1_719_900_000_000 + id * 60_000,
-    camera: "FUJIFILM X-T4", colour: "RGB, 8 bit, sRGB", orientation: id % 5 === 0 ? 6 : 1,
+    camera: "FUJIFILM X-T4", colour: "rgb", bits: 8, alpha: false, orientation: id % 5 === 0 ? 6 : 1,
   };
 }

@@ -52,8 +52,36 @@ pub struct Photo {
     pub facts: Facts,
 }
 
+/// What the numbers of a pixel mean.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ColourModel {
+    /// One of two.
+    BlackAndWhite,
+    /// Lightness alone.
+    Grey,
+    /// Red, green and blue.
+    Rgb,
+    /// Printing inks.
+    Cmyk,
+    /// Places in a table of colours.
+    Palette,
+    /// Something rarer.
+    Other,
+}
+
+/// How a file stores colour.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Colour {
+    /// What the numbers mean.
+    pub model: ColourModel,
+    /// Bits of one number.
+    pub bits: u8,
+    /// Whether there is one for opacity too.
+    pub alpha: bool,
+}
+
 /// What a file says about its picture.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Facts {
     /// Name of the format, found from content: "JPEG", "PNG", …
     pub format: &'static str,
@@ -63,8 +91,8 @@ pub struct Facts {
     pub height: usize,
     /// Size of the file.
     pub bytes: u64,
-    /// Colours as stored: "RGB 8-bit", "CMYK 8-bit", "palette", …
-    pub colour: &'static str,
+    /// Colours as stored.
+    pub colour: Colour,
     /// EXIF orientation as stored, 1 to 8; it has already been applied.
     pub orientation: u8,
     /// Maker and model.

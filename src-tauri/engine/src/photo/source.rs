@@ -7,7 +7,7 @@ use super::error::PhotoError;
 use super::exif::ExifFacts;
 use super::format::Format;
 use super::picture::{Mode, Picture};
-use super::{Facts, Limits, Photo};
+use super::{Colour, ColourModel, Facts, Limits, Photo};
 use image::codecs::{
     bmp::BmpDecoder, gif::GifDecoder, jpeg::JpegDecoder, png::PngDecoder, tiff::TiffDecoder, webp::WebPDecoder,
 };
@@ -139,27 +139,29 @@ impl Source<'_> {
         (bits <= 8).then(|| self.bytes.get(14 + header..)?.get(..4 * colours)).flatten()
     }
 
-    fn colour(&self, stored: ExtendedColorType) -> &'static str {
+    fn colour(&self, stored: ExtendedColorType) -> Colour {
+        use ColourModel::{BlackAndWhite, Cmyk, Grey, Other, Palette, Rgb};
+        let colour = |model, bits, alpha| Colour { model, bits, alpha };
         match (self.png_colours(), stored) {
-            (Some((1, 0)), _) | (_, ExtendedColorType::L1) => "black and white 1-bit",
-            (Some((2, 0)), _) => "grey 2-bit",
-            (Some((4, 0)), _) => "grey 4-bit",
-            _ if self.is_indexed(stored) => "palette",
+            (Some((1, 0)), _) | (_, ExtendedColorType::L1) => colour(BlackAndWhite, 1, false),
+            (Some((2, 0)), _) => colour(Grey, 2, false),
+            (Some((4, 0)), _) => colour(Grey, 4, false),
+            _ if self.is_indexed(stored) => colour(Palette, 8, false),
             _ if self.format == Format::Gif || self.format == Format::Bmp && self.bmp_palette().is_some() => {
-                "grey 8-bit"
+                colour(Grey, 8, false)
             }
-            _ if self.format == Format::Jpeg && JpegOutline::read(self.bytes).components == 4 => "CMYK 8-bit",
-            (_, ExtendedColorType::L8) => "grey 8-bit",
-            (_, ExtendedColorType::La8) => "grey 8-bit with alpha",
-            (_, ExtendedColorType::Rgb8) => "RGB 8-bit",
-            (_, ExtendedColorType::Rgba8) => "RGB 8-bit with alpha",
-            (_, ExtendedColorType::L16) => "grey 16-bit",
-            (_, ExtendedColorType::La16) => "grey 16-bit with alpha",
-            (_, ExtendedColorType::Rgb16) => "RGB 16-bit",
-            (_, ExtendedColorType::Rgba16) => "RGB 16-bit with alpha",
-            (_, ExtendedColorType::Cmyk8) => "CMYK 8-bit",
-            (_, ExtendedColorType::Cmyk16) => "CMYK 16-bit",
-            _ => "other",
+            _ if self.format == Format::Jpeg && JpegOutline::read(self.bytes).components == 4 => colour(Cmyk, 8, false),
+            (_, ExtendedColorType::L8) => colour(Grey, 8, false),
+            (_, ExtendedColorType::La8) => colour(Grey, 8, true),
+            (_, ExtendedColorType::Rgb8) => colour(Rgb, 8, false),
+            (_, ExtendedColorType::Rgba8) => colour(Rgb, 8, true),
+            (_, ExtendedColorType::L16) => colour(Grey, 16, false),
+            (_, ExtendedColorType::La16) => colour(Grey, 16, true),
+            (_, ExtendedColorType::Rgb16) => colour(Rgb, 16, false),
+            (_, ExtendedColorType::Rgba16) => colour(Rgb, 16, true),
+            (_, ExtendedColorType::Cmyk8) => colour(Cmyk, 8, false),
+            (_, ExtendedColorType::Cmyk16) => colour(Cmyk, 16, false),
+            (_, other) => colour(Other, (other.bits_per_pixel() / u16::from(other.channel_count())) as u8, false),
         }
     }
 
