@@ -73,7 +73,7 @@ fn wait(bench: &Workbench, quiet: bool) {
     std::thread::scope(|scope| {
         let waiting = scope.spawn(|| bench.wait_idle());
         while !waiting.is_finished() {
-            let progress = bench.snapshot().progress;
+            let progress = bench.progress();
             bar.set_length(u64::from(progress.total));
             bar.set_position(u64::from(progress.done));
             std::thread::sleep(Duration::from_millis(50));

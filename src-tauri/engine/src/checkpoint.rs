@@ -9,11 +9,14 @@ use crate::{
     clip::{
         Clip, TokenBatch,
         config::{ClipConfig, TokenizerKind},
+        normalise,
         transformers::{clip_config, clip_keys},
     },
+    device::read,
     error::LoadError,
     files::{Files, MemoryFile},
     preprocess::PreprocessConfig,
+    probe::Probe,
     tokenizer::{self, Tokenizer},
     weights::{KeyTable, Weights, open_clip_keys},
 };
@@ -246,6 +249,16 @@ impl Model {
         let [height, width] = self.config.vision.image_size();
         let batch = pixels.len() / (3 * height * width);
         Tensor::from_data(TensorData::new(pixels, [batch, 3, height, width]), self.clip.device())
+    }
+
+    /// Pictures all the way to unit vectors in the joint space.
+    ///
+    /// # Shapes
+    /// - pixels: `[batch · 3 · height · width]`, normalised
+    /// - output: `[batch, embed]`, row-major
+    pub fn image_embeddings(&self, pixels: Vec<f32>) -> Vec<f32> {
+        let pooled = self.clip.image_pooled(self.pixel_batch(pixels), &mut Probe::off());
+        read(normalise(self.clip.image_projection().forward(pooled)))
     }
 }
 

@@ -9,11 +9,8 @@ use std::{
 
 use cliploupe_engine::{
     Model,
-    clip::normalise,
-    device::read,
     photo::{self, Limits, Mode, Picture},
     preprocess::{Pixels, normalise as normalise_pixels, resize_and_crop},
-    probe::Probe,
     zero_shot,
 };
 use serde::Serialize;
@@ -90,11 +87,7 @@ pub fn pictures(model: &Model) -> Vec<Figure> {
 pub fn model(model: &Model) -> Vec<Figure> {
     let size = model.config.vision.image_size();
     let pixels = normalise_pixels(&scene(size[0], size[1]), &model.preprocess);
-    let encode = |batch: usize| {
-        let values = pixels.repeat(batch);
-        let pooled = model.clip.image_pooled(model.pixel_batch(values), &mut Probe::off());
-        drop(read(normalise(model.clip.image_projection().forward(pooled))));
-    };
+    let encode = |batch: usize| drop(model.image_embeddings(pixels.repeat(batch)));
     let mut figures = Vec::new();
     for batch in [1, 16] {
         let rate = batch as f64 / median(|| encode(batch)).as_secs_f64();

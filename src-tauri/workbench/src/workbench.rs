@@ -338,6 +338,11 @@ impl Workbench {
         }
     }
 
+    /// What is going on, without the photos.
+    pub fn progress(&self) -> Progress {
+        lock(&self.shared.activity).progress()
+    }
+
     /// Photos in order, with their state, for those who do not listen to events.
     pub fn snapshot(&self) -> Snapshot {
         self.shared.snapshot(&self.shared.table())

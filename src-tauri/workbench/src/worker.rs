@@ -8,8 +8,7 @@ use std::{
 
 use cliploupe_engine::{
     Device, Model,
-    clip::normalise,
-    device::{self, DeviceChoice, read},
+    device::{self, DeviceChoice},
     photo::Picture,
     preprocess::{self, Pixels, PreprocessConfig},
     zero_shot::{self, Scoring},
@@ -235,11 +234,9 @@ impl Worker {
 }
 
 fn encode_pixels<'a>(loaded: &Loaded, pixels: impl Iterator<Item = &'a Pixels>) -> Vec<Vec<f32>> {
-    let Model { clip, preprocess, config, .. } = &loaded.model;
-    let values: Vec<f32> = pixels.flat_map(|pixels| preprocess::normalise(pixels, preprocess)).collect();
-    let pooled = clip.image_pooled(loaded.model.pixel_batch(values), &mut cliploupe_engine::probe::Probe::off());
-    let embeddings = read(normalise(clip.image_projection().forward(pooled)));
-    embeddings.chunks_exact(config.embed_dim).map(<[f32]>::to_vec).collect()
+    let model = &loaded.model;
+    let values = pixels.flat_map(|pixels| preprocess::normalise(pixels, &model.preprocess)).collect();
+    model.image_embeddings(values).chunks_exact(model.config.embed_dim).map(<[f32]>::to_vec).collect()
 }
 
 /// `None` if the label set was changed meanwhile.
@@ -367,10 +364,7 @@ fn open_model(source: &ModelSource, choice: &DeviceChoice) -> Result<(Model, Dev
 /// The largest difference of the two models' embeddings of one synthetic picture; infinite where it is no number.
 fn disagreement(model: &Model, reference: &Model) -> f32 {
     let embed = |model: &Model| {
-        let loaded_pixels = test_pixels(&model.preprocess);
-        let values = preprocess::normalise(&loaded_pixels, &model.preprocess);
-        let pooled = model.clip.image_pooled(model.pixel_batch(values), &mut cliploupe_engine::probe::Probe::off());
-        read(normalise(model.clip.image_projection().forward(pooled)))
+        model.image_embeddings(preprocess::normalise(&test_pixels(&model.preprocess), &model.preprocess))
     };
     let differences = embed(model).into_iter().zip(embed(reference)).map(|(a, b)| (a - b).abs());
     differences.fold(0.0, |largest, d| if d.is_nan() { f32::INFINITY } else { f32::max(largest, d) })
