@@ -35,6 +35,8 @@ pub struct CatalogueModel {
     pub model: Option<String>,
     /// open_clip's name of the weights.
     pub tag: Option<String>,
+    /// Its kind of architecture, such as `vit` or `siglip2`.
+    pub group: Option<String>,
     /// Where it stands.
     pub state: ModelState,
     /// Whether it computes now.
@@ -53,14 +55,17 @@ pub struct CatalogueModel {
     pub imagenet_top1: Option<f32>,
     /// Licence, where known.
     pub licence: Option<String>,
-    /// Whether the licence forbids commercial use.
-    pub noncommercial: bool,
-    /// Languages of its texts: `en`, `zh`, `multilingual`, …
+    /// Whether the licence forbids commercial use, where known.
+    pub noncommercial: Option<bool>,
+    /// Languages of its texts: `en` or `multilingual`, where known.
     pub language: Option<String>,
-    /// What it is recommended for, such as `small`, `default` or `best`.
-    pub recommended: Option<String>,
+    /// What it is recommended for.
+    #[ts(type = r#""small" | "default" | "best" | "multilingual" | null"#)]
+    pub recommended: Option<&'static str>,
     /// Why, in English.
     pub why: Option<String>,
+    /// What else is to be known of it, in English.
+    pub note: Option<String>,
     /// Where it comes from: a repository of the hub, or an address.
     pub source: Option<String>,
     /// Its page on the web, where a licence is accepted.
