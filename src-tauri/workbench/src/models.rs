@@ -13,7 +13,7 @@ use crate::{
     assets,
     catalogue::{Catalogue, Entry, Purpose, Source},
     messages::{CatalogueModel, ModelList, ModelState, Problem, ProblemCode, Transfer, TransferState, WorkbenchEvent},
-    store::{Halt, Hub, Import, Installed, Outcome, Patience, Recipe, Stop, Store, transfer},
+    store::{Halt, Hub, Import, Installed, Outcome, Patience, REPO_PREFIX, Recipe, Stop, Store, folder_name, transfer},
 };
 
 /// Downloads and copies at a time; more would only share the line and the disk.
@@ -104,30 +104,30 @@ impl Models {
 
     /// Begins to download a model of the catalogue, or goes on with it. How it goes comes as events.
     pub fn pull(self: &Arc<Self>, name: &str) -> Result<(), Problem> {
-        let entry = wanted(name)?;
         let halt = Halt::default();
-        let recipe = {
+        let (recipe, hub) = {
             let mut state = self.state();
-            self.begin(&mut state, &entry.name, &halt)?;
-            Recipe::of(entry, &state.hub)
+            let recipe = match recipe(name, &state.hub) {
+                // What an earlier run left of a repository that is not in the catalogue goes by its name alone.
+                Err(_) if state.transfers.contains_key(name) => recipe(&format!("{REPO_PREFIX}{name}"), &state.hub)?,
+                other => other?,
+            };
+            self.begin(&mut state, &recipe.name, &halt)?;
+            (recipe, state.hub.clone())
         };
-        let models = self.clone();
+        let (models, name) = (self.clone(), recipe.name.clone());
         let work = move || {
-            let result = models.turn(&recipe.name, &halt).map_err(|stop| (stop, recipe.name.clone()));
-            let outcome = match result {
-                Ok(()) => {
-                    let hub = models.state().hub.clone();
-                    models.store.pull(&recipe, &hub, &models.patience, &halt, &mut |now| models.note(now))
-                }
-                Err((Stop::Pause, _)) => Ok(Outcome::Paused),
-                Err((Stop::Cancel, name)) => models.store.discard(&name).map(|()| Outcome::Cancelled),
+            let outcome = match models.turn(&recipe.name, &halt) {
+                Ok(()) => models.store.pull(&recipe, &hub, &models.patience, &halt, &mut |now| models.note(now)),
+                Err(Stop::Pause) => Ok(Outcome::Paused),
+                Err(Stop::Cancel) => models.store.discard(&recipe.name).map(|()| Outcome::Cancelled),
             };
             models.end(&recipe.name, &outcome);
         };
         let thread = std::thread::Builder::new().name("download".into()).spawn(work);
         thread.map(drop).map_err(|error| {
             let problem = Problem::internal(&format!("no thread for a download: {error}"));
-            self.end(&entry.name, &Err(problem.clone()));
+            self.end(&name, &Err(problem.clone()));
             problem
         })
     }
@@ -250,17 +250,18 @@ impl Models {
     }
 }
 
-/// The model of the catalogue that is meant, if it can be computed.
-pub fn wanted(name: &str) -> Result<&'static Entry, Problem> {
-    let entry = Catalogue::get().find(name).ok_or_else(|| unknown(name))?;
-    match unsupported(entry) {
-        None => Ok(entry),
-        Some(cause) => {
-            let name = &entry.name;
-            let message = format!("{name} was not downloaded: {cause} is not supported. Choose another model.");
-            Err(Problem::new(ProblemCode::ModelUnsupported, &[("path", name), ("cause", cause)], message))
-        }
+/// How the model is made that `name` means: one of the catalogue in any spelling, or `hf-hub:` and a repository.
+pub fn recipe(name: &str, hub: &Hub) -> Result<Recipe, Problem> {
+    if let Some(entry) = Catalogue::get().find(name) {
+        let Some(cause) = unsupported(entry) else { return Ok(Recipe::of(entry, hub)) };
+        let name = &entry.name;
+        let message = format!("{name} was not downloaded: {cause} is not supported. Choose another model.");
+        return Err(Problem::new(ProblemCode::ModelUnsupported, &[("path", name), ("cause", cause)], message));
     }
+    let repo = name.trim().strip_prefix(REPO_PREFIX).map(|repo| repo.trim_matches('/'));
+    let repo = repo.filter(|repo| repo.split('/').count() == 2).ok_or_else(|| unknown(name))?;
+    folder_name(repo)?;
+    Ok(Recipe::of_repo(repo, hub))
 }
 
 /// There is no model of that name.
@@ -404,5 +405,7 @@ fn of_entry(entry: &Entry, hub: &Hub) -> CatalogueModel {
 
 /// The installed model of a name in any of its spellings.
 pub fn installed(store: &Store, name: &str) -> Option<Installed> {
-    store.find(name).or_else(|| store.find(&Catalogue::get().find(name)?.name))
+    let name = name.trim();
+    let repo = || store.find(name.strip_prefix(REPO_PREFIX)?);
+    store.find(name).or_else(|| store.find(&Catalogue::get().find(name)?.name)).or_else(repo)
 }

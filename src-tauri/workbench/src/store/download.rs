@@ -62,9 +62,8 @@ impl Fetch<'_> {
         let mut part = Part::open(&path, self.halt)?;
         let mut began_with_old_bytes = part.bytes > 0;
         tell(Step::Received(part.bytes))?;
-        let mut failures = 0;
+        let (mut failures, mut most) = (0, part.bytes);
         loop {
-            let before = part.bytes;
             let error = match self.attempt(&mut part, state, tell) {
                 Ok(()) => match self.finish(&mut part, state) {
                     // A part from an earlier run may have been damaged on the disk.
@@ -79,8 +78,9 @@ impl Fetch<'_> {
             };
             // Interrupted requests fail in any way.
             self.halt.check()?;
-            if part.bytes > before {
-                failures = 0;
+            // Bytes that came before are no progress, or a server that lies about the end would be asked for ever.
+            if part.bytes > most {
+                (failures, most) = (0, part.bytes);
             }
             failures += 1;
             if !error.is_transient() || failures >= self.patience.tries {

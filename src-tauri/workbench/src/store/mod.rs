@@ -41,7 +41,7 @@ pub use self::{
     meter::transfer,
     names::{folder_name, name_of},
     pull::Outcome,
-    recipe::{Address, Place, Recipe, RemoteFile},
+    recipe::{Address, Place, REPO_PREFIX, Recipe, RemoteFile},
     record::{InPlace, RECORD, Record, RecordFile},
 };
 use crate::messages::{InstalledModel, Problem, ProblemCode, Transfer, TransferState};

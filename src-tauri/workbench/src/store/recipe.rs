@@ -130,6 +130,35 @@ impl Recipe {
     }
 }
 
+/// How a name says that a repository is meant, as in open_clip.
+pub const REPO_PREFIX: &str = "hf-hub:";
+
+impl Recipe {
+    /// How a checkpoint of any repository of the hub is made, in open_clip's layout or transformers': what is there of
+    /// the files that either has. Its name is the repository's.
+    pub fn of_repo(repo: &str, hub: &Hub) -> Self {
+        const WEIGHTS: [&str; 4] =
+            ["open_clip_model.safetensors", "open_clip_pytorch_model.bin", "model.safetensors", "pytorch_model.bin"];
+        const OTHERS: [&str; 4] =
+            ["open_clip_config.json", "config.json", "preprocessor_config.json", "tokenizer.json"];
+        let file = |names: &[&str], is_weights: bool| RemoteFile {
+            places: names.iter().map(|name| Place::hub(repo, name, name)).collect(),
+            optional: !is_weights,
+            bytes: None,
+            is_weights,
+        };
+        let others = OTHERS.iter().map(|name| file(&[name], false));
+        Self {
+            name: repo.to_owned(),
+            files: others.chain([file(&WEIGHTS, true)]).collect(),
+            written: Vec::new(),
+            origin: repo.to_owned(),
+            page: Some(hub.page(repo)),
+            licence: None,
+        }
+    }
+}
+
 fn tokenizer(entry: &Entry) -> Option<RemoteFile> {
     const NAME: &str = "tokenizer.json";
     let own = entry.tokenizer.as_deref()?;
