@@ -41,7 +41,7 @@ pub fn hub_server() -> Server {
 pub fn hasty() -> Patience {
     Patience {
         connect: Duration::from_secs(5),
-        silence: Duration::from_millis(400),
+        silence: Duration::from_secs(2),
         tries: 4,
         first_wait: Duration::from_millis(1),
         longest_wait: Duration::from_millis(50),
@@ -76,6 +76,25 @@ impl Bench {
             look(now, &store);
             said.push(now.clone());
         })
+    }
+
+    /// Pulls, and stops when so many bytes of the weights are on the disk, while the server is silent.
+    fn pull_to(&mut self, bytes: usize, stop: Stop) {
+        self.server.next(&path_of(WEIGHTS), &[Do::Stall(bytes)]);
+        let halt = Halt::default();
+        let (part, other) = (self.incoming("open_clip_model.safetensors.part"), halt.clone());
+        let stopping = std::thread::spawn(move || {
+            while fs::metadata(&part).map_or(0, |data| data.len()) < bytes as u64 {
+                std::thread::sleep(Duration::from_millis(1));
+            }
+            other.ask(stop);
+        });
+        let outcome = self.pull_until(&halt, |_, _| {});
+        stopping.join().unwrap();
+        match stop {
+            Stop::Pause => assert!(matches!(outcome, Ok(Outcome::Paused)), "{outcome:?}"),
+            Stop::Cancel => assert!(matches!(outcome, Ok(Outcome::Cancelled)), "{outcome:?}"),
+        }
     }
 
     /// Pulls, and says which problem there was.
@@ -403,17 +422,8 @@ fn more_bytes_than_the_hub_says_are_not_taken() {
 #[test]
 fn a_file_that_changes_between_two_tries_begins_anew() {
     let mut bench = Bench::new();
-    let halt = Halt::default();
-    bench.server.next(&path_of(WEIGHTS), &[Do::Stall(100_000)]);
-    let other = halt.clone();
-    let outcome = bench.pull_until(&halt, |now, _| {
-        if now.state == TransferState::Receiving && now.received >= 100_000 {
-            other.ask(Stop::Pause);
-        }
-    });
-    assert!(matches!(outcome, Ok(Outcome::Paused)), "{outcome:?}");
-    // Another file of the same length, such as a model that was trained on: e2e-clip-f16 has other tensors and would be
-    // refused, so the same tensors with one other bit.
+    bench.pull_to(100_000, Stop::Pause);
+    // The same tensors with one other bit.
     let mut changed = fixture(WEIGHTS);
     *changed.last_mut().unwrap() ^= 1;
     bench.server.serve(&path_of(WEIGHTS), &changed);
@@ -425,19 +435,9 @@ fn a_file_that_changes_between_two_tries_begins_anew() {
 #[test]
 fn a_paused_download_goes_on_in_another_run() {
     let mut bench = Bench::new();
-    let halt = Halt::default();
-    // The pause comes while the server is silent, and does not wait for it.
-    bench.server.next(&path_of(WEIGHTS), &[Do::Stall(300_000)]);
-    let other = halt.clone();
     let begin = Instant::now();
-    let outcome = bench.pull_until(&halt, |now, _| {
-        if now.state == TransferState::Receiving && now.received >= 300_000 {
-            let other = other.clone();
-            std::thread::spawn(move || other.ask(Stop::Pause));
-        }
-    });
-    assert!(matches!(outcome, Ok(Outcome::Paused)), "{outcome:?}");
-    assert!(begin.elapsed() < Duration::from_secs(5));
+    bench.pull_to(300_000, Stop::Pause);
+    assert!(begin.elapsed() < hasty().silence, "a pause does not wait for a server that is silent");
     let unfinished = bench.store.unfinished();
     assert_eq!((unfinished[0].name.as_str(), unfinished[0].state), (REPO, TransferState::Paused));
     assert_eq!(unfinished[0].received, 300_000 + fixture(CONFIG).len() as u64);
@@ -452,15 +452,7 @@ fn a_paused_download_goes_on_in_another_run() {
 #[test]
 fn a_cancelled_download_leaves_nothing() {
     let mut bench = Bench::new();
-    let halt = Halt::default();
-    bench.server.next(&path_of(WEIGHTS), &[Do::Stall(100_000)]);
-    let other = halt.clone();
-    let outcome = bench.pull_until(&halt, |now, _| {
-        if now.state == TransferState::Receiving && now.received >= 100_000 {
-            other.ask(Stop::Cancel);
-        }
-    });
-    assert!(matches!(outcome, Ok(Outcome::Cancelled)), "{outcome:?}");
+    bench.pull_to(100_000, Stop::Cancel);
     assert!(names_in(&bench.store.root().join(".incoming")).is_empty() && bench.visible().is_empty());
 }
 
@@ -471,16 +463,9 @@ fn what_a_crash_left_is_gone_on_with_and_checked() {
     let bytes = fixture(WEIGHTS);
     store.serve("/blob", &bytes);
     bench.server.redirect(&path_of(WEIGHTS), &bytes, &format!("{}/blob", store.url()), true);
-    store.always("/blob", Do::Drop(100_000));
-    let halt = Halt::default();
-    let other = halt.clone();
-    bench
-        .pull_until(&halt, |now, _| {
-            if now.state == TransferState::Receiving && now.received >= 200_000 {
-                other.ask(Stop::Pause);
-            }
-        })
-        .unwrap();
+    store.next("/blob", &[Do::Drop(100_000)]);
+    store.always("/blob", Do::Drop(0));
+    assert_eq!(bench.code(), ProblemCode::Network);
     // The power failed: the end of the part is zeros, and there is a file that nobody asked for.
     let part = bench.incoming("open_clip_model.safetensors.part");
     let mut damaged = fs::read(&part).unwrap();
@@ -527,16 +512,20 @@ fn two_programs_do_not_download_the_same_model() {
 
 #[test]
 fn a_checkpoint_that_does_not_load_is_not_installed() {
+    let changed = |key: &str, value: u32| {
+        let mut config: serde_json::Value = serde_json::from_slice(&fixture(CONFIG)).unwrap();
+        config["model_cfg"]["vision_cfg"][key] = value.into();
+        config.to_string().into_bytes()
+    };
     let mut bench = Bench::new();
-    let config = String::from_utf8(fixture(CONFIG)).unwrap();
     // One layer less: tensors are left over.
-    bench.server.serve(&path_of(CONFIG), config.replace("\"layers\": 2", "\"layers\": 1").as_bytes());
+    bench.server.serve(&path_of(CONFIG), &changed("layers", 1));
     assert_eq!(bench.code(), ProblemCode::ModelTensors);
     assert!(bench.visible().is_empty());
 
     // A configuration that is not computed is refused before the weights are fetched.
     let mut bench = Bench::new();
-    bench.server.serve(&path_of(CONFIG), config.replace("\"head_width\"", "\"wheel_width\"").as_bytes());
+    bench.server.serve(&path_of(CONFIG), &changed("wheels", 4));
     assert_eq!(bench.code(), ProblemCode::ModelConfig);
     assert!(bench.server.gets(&path_of(WEIGHTS)).is_empty());
 }
