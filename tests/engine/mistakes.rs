@@ -1,23 +1,12 @@
 //! A golden that a wrong tower passes proves nothing, so each mistake that is easily made is made here, and must show.
 
 use cliploupe_engine::zero_shot::{Score, Scoring};
-use safetensors::Dtype;
 
-use crate::support::{CPU, Copy, OwnedTensor, check};
+use crate::support::{CPU, Copy, check, transpose};
 
 fn fails(copy: &Copy, first_stage: &str) {
     let error = copy.check().expect_err("the mistake was not noticed");
     assert!(error.starts_with(first_stage), "noticed at another stage: {error}");
-}
-
-/// Swaps rows and columns of a stored matrix whose element has `size` bytes.
-fn transpose((dtype, shape, data): &mut OwnedTensor) {
-    let size = if *dtype == Dtype::F32 { 4 } else { 2 };
-    let [rows, columns] = shape[..] else { panic!("not a matrix") };
-    let element = |row: usize, column: usize| &data[(row * columns + column) * size..][..size];
-    let turned = (0..columns).flat_map(|column| (0..rows).map(move |row| (row, column)));
-    *data = turned.flat_map(|(row, column)| element(row, column).to_vec()).collect();
-    shape.reverse();
 }
 
 #[test]

@@ -9,7 +9,7 @@ use burn::{
     tensor::{Tensor, activation, assert_shape},
 };
 
-use crate::{error::LoadError, weights::Weights};
+use crate::{error::LoadError, probe::Probe, weights::Weights};
 
 /// How the last linear map of a head is stored. A square matrix does not tell, so this comes from the key table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,6 +43,15 @@ pub enum Form {
     Identity,
 }
 
+/// What shifts the pooled feature right before the projection.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum AffineBefore {
+    /// A LayerNorm with this key, whose output, or the mean of it over tokens, is the pooled feature.
+    Norm(String),
+    /// The bias with this key of the values of an attention pool: its weights sum to 1, so the shift passes through.
+    Values(String),
+}
+
 /// What a projection looks like, before its weights are read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ProjectionConfig {
@@ -54,17 +63,17 @@ pub struct ProjectionConfig {
     pub input_dim: usize,
     /// Size of the joint space.
     pub output_dim: usize,
-    /// Key of the LayerNorm whose output, or the mean of it over tokens, is the pooled feature.
-    pub affine_before: Option<String>,
+    /// What shifts the pooled feature, where that is known.
+    pub affine_before: Option<AffineBefore>,
 }
 
-/// Scale and shift of the LayerNorm in front of a projection.
+/// Scale and shift of what is in front of a projection.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Affine {
-    /// Key of the norm.
+    /// Key of the norm, or of the bias.
     pub key: String,
-    /// Scale, `[input_dim]`.
-    pub gamma: Vec<f32>,
+    /// Scale of a norm, `[input_dim]`.
+    pub gamma: Option<Vec<f32>>,
     /// Shift, `[input_dim]`.
     pub beta: Vec<f32>,
 }
@@ -101,11 +110,15 @@ impl Projection {
                 weights.linear(&format!("{key}.{second}"), *hidden, *output_dim, biases[1])?,
             ),
         };
-        let affine = |norm: &String| -> Result<Affine, LoadError> {
-            Ok(Affine {
-                key: norm.clone(),
-                gamma: weights.values(&format!("{norm}.weight"), &[*input_dim])?,
-                beta: weights.values(&format!("{norm}.bias"), &[*input_dim])?,
+        let affine = |before: &AffineBefore| -> Result<Affine, LoadError> {
+            let read = |key: &str| weights.values(key, &[*input_dim]);
+            Ok(match before {
+                AffineBefore::Norm(norm) => Affine {
+                    key: norm.clone(),
+                    gamma: Some(read(&format!("{norm}.weight"))?),
+                    beta: read(&format!("{norm}.bias"))?,
+                },
+                AffineBefore::Values(bias) => Affine { key: bias.clone(), gamma: None, beta: read(bias)? },
             })
         };
         Ok(Self { affine_before: affine_before.as_ref().map(affine).transpose()?, head, config: config.clone() })
@@ -115,10 +128,21 @@ impl Projection {
     /// - pooled: `[batch, input_dim]`
     /// - output: `[batch, output_dim]`, in the joint space, not normalised
     pub fn forward(&self, pooled: Tensor<2>) -> Tensor<2> {
+        self.forward_seen(pooled, &mut Probe::off())
+    }
+
+    /// As [`Self::forward`]; the probe sees what is between the two layers of an MLP.
+    pub fn forward_seen(&self, pooled: Tensor<2>, probe: &mut Probe) -> Tensor<2> {
         let [batch, _] = pooled.dims();
         let out = match &self.head {
             Head::Linear(linear) => linear.forward(pooled),
-            Head::Mlp(first, second) => second.forward(activation::gelu(first.forward(pooled))),
+            Head::Mlp(first, second) => {
+                let hidden = first.forward(pooled);
+                probe.see(|| format!("{}.hidden", self.config.key), &hidden);
+                let active = activation::gelu(hidden);
+                probe.see(|| format!("{}.active", self.config.key), &active);
+                second.forward(active)
+            }
             Head::Identity => pooled,
         };
         assert_shape!(out, [batch, self.config.output_dim]);
@@ -138,7 +162,7 @@ impl Projection {
         }
     }
 
-    /// The LayerNorm in front, where there is one.
+    /// What shifts the pooled feature, where that is known.
     pub fn affine_before(&self) -> Option<&Affine> {
         self.affine_before.as_ref()
     }

@@ -39,6 +39,11 @@ pub enum Source {
     Transposed(String),
     /// Pieces stacked along the first axis, such as q, k and v of a fused projection.
     Stacked(Vec<String>),
+    /// Some of this tensor's rows, counted in pieces: of three equal pieces (q, k, v), those from the first to before the
+    /// second number.
+    Thirds(String, [usize; 2]),
+    /// The same numbers without the leading axis of size 1.
+    Squeezed(String),
 }
 
 /// From open_clip's name of a tensor to its place in the file.
@@ -109,7 +114,9 @@ impl Weights {
     /// Whether the file has the tensor that open_clip calls `name`.
     pub fn has(&self, name: &str) -> bool {
         match (self.keys)(name) {
-            Source::Named(key) | Source::Transposed(key) => self.tensors.contains_key(&key),
+            Source::Named(key) | Source::Transposed(key) | Source::Thirds(key, _) | Source::Squeezed(key) => {
+                self.tensors.contains_key(&key)
+            }
             Source::Stacked(keys) => keys.iter().all(|key| self.tensors.contains_key(key)),
         }
     }
@@ -118,7 +125,8 @@ impl Weights {
     pub fn shape_of(&self, name: &str) -> Option<Vec<usize>> {
         match (self.keys)(name) {
             Source::Named(key) | Source::Transposed(key) => self.tensors.get(&key).map(|info| info.shape.clone()),
-            Source::Stacked(_) => None,
+            Source::Squeezed(key) => self.tensors.get(&key).map(|info| [&[1], info.shape.as_slice()].concat()),
+            Source::Stacked(_) | Source::Thirds(..) => None,
         }
     }
 
@@ -136,6 +144,15 @@ impl Weights {
                 let pieces = keys.iter().map(|key| self.read(key, &piece)).collect::<Result<Vec<_>, _>>()?;
                 Ok(pieces.concat())
             }
+            Source::Thirds(key, [first, last]) => {
+                let mut whole = shape.to_vec();
+                whole[0] = whole[0] / (last - first) * 3;
+                let mut values = self.read(&key, &whole)?;
+                let piece = values.len() / 3;
+                values.truncate(last * piece);
+                Ok(values.split_off(first * piece))
+            }
+            Source::Squeezed(key) => self.read(&key, &shape[1..]),
         }
     }
 
@@ -159,6 +176,31 @@ impl Weights {
     ) -> Result<Linear, LoadError> {
         let stored = self.values(weight, &[d_out, d_in])?;
         self.linear_from(transpose(&stored, d_out, d_in), bias, d_in, d_out)
+    }
+
+    /// As [`Self::linear_named`], with a bias that no tensor of the file holds as it is.
+    pub fn linear_with_bias(
+        &self,
+        weight: &str,
+        bias: Vec<f32>,
+        d_in: usize,
+        d_out: usize,
+    ) -> Result<Linear, LoadError> {
+        Ok(self.linear_of(&self.values(weight, &[d_out, d_in])?, bias, d_in, d_out))
+    }
+
+    /// A linear map of these numbers, put on the device.
+    ///
+    /// # Shapes
+    /// - stored: `[d_out, d_in]`
+    /// - bias: `[d_out]`
+    pub fn linear_of(&self, stored: &[f32], bias: Vec<f32>, d_in: usize, d_out: usize) -> Linear {
+        let weight = TensorData::new(transpose(stored, d_out, d_in), [d_in, d_out]);
+        let bias = Tensor::from_data(TensorData::new(bias, [d_out]), &self.device);
+        Linear {
+            weight: Param::from_tensor(Tensor::from_data(weight, &self.device)),
+            bias: Some(Param::from_tensor(bias)),
+        }
     }
 
     /// A bare matrix used as `x @ W`, stored `[in, out]`.
@@ -203,6 +245,12 @@ impl Weights {
         if self.tensors.contains_key(name) {
             self.taken.borrow_mut().insert(name.to_owned());
         }
+    }
+
+    /// Marks a part of the model that no answer of ours needs, such as the caption decoder of CoCa.
+    pub fn ignore_below(&self, prefix: &str) {
+        let names = self.tensors.keys().filter(|name| name.starts_with(prefix)).cloned();
+        self.taken.borrow_mut().extend(names);
     }
 
     /// Ends loading: an error if any tensor was not taken. Gives the number of parameters.

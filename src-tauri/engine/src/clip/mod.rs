@@ -3,15 +3,16 @@
 //! Shapes are written as words, outermost axis first: `batch`, `seq` (tokens of a text or cells of a picture), `patch`,
 //! `width` (a tower's inner size), `embed` (the joint space), `heads`, `vocab`.
 //!
-//! A new tower family is a new file beside [`vit`] with a config, a `load` and a `forward` that ends at the pooled
-//! feature, and one more case in [`VisionTower`] or [`TextTower`].
+//! A new tower family is a new file beside [`vit`], or in [`timm`], with a config, a `load` and a `forward` that ends at
+//! the pooled feature, and one more case in [`VisionTower`] or [`TextTower`].
 
 pub mod bert;
 pub mod block;
 pub mod config;
-pub mod efficientnet;
+pub mod conv;
 pub mod position;
 pub mod text;
+pub mod timm;
 pub mod transformers;
 pub mod vit;
 
@@ -20,8 +21,8 @@ use burn::tensor::{Device, Int, Tensor, TensorData};
 use self::{
     bert::Bert,
     config::{ClipConfig, TextTowerConfig, VisionTowerConfig},
-    efficientnet::EfficientNet,
     text::TextTransformer,
+    timm::{efficientnet::EfficientNet, eva::Eva, vit::TimmVit},
     vit::VisionTransformer,
 };
 use crate::{error::LoadError, probe::Probe, projection::Projection, weights::Weights};
@@ -90,6 +91,10 @@ impl TokenBatch {
 pub enum VisionTower {
     /// open_clip's own.
     Vit(VisionTransformer),
+    /// timm's vision transformer: SigLIP, MobileCLIP-B.
+    TimmVit(TimmVit),
+    /// EVA and PE.
+    Eva(Eva),
     /// timm's EfficientNet-Lite.
     EfficientNet(EfficientNet),
 }
@@ -98,6 +103,8 @@ impl VisionTower {
     fn load(weights: &Weights, config: &VisionTowerConfig, resampled: bool) -> Result<Self, LoadError> {
         Ok(match config {
             VisionTowerConfig::Vit(config) => Self::Vit(VisionTransformer::load(weights, config, resampled)?),
+            VisionTowerConfig::TimmVit(config) => Self::TimmVit(TimmVit::load(weights, config, resampled)?),
+            VisionTowerConfig::Eva(config) => Self::Eva(Eva::load(weights, config, resampled)?),
             VisionTowerConfig::EfficientNet(config) => Self::EfficientNet(EfficientNet::load(weights, config)?),
         })
     }
@@ -105,6 +112,8 @@ impl VisionTower {
     fn forward(&self, pixels: Tensor<4>, probe: &mut Probe) -> Tensor<2> {
         match self {
             Self::Vit(tower) => tower.forward(pixels, probe),
+            Self::TimmVit(tower) => tower.forward(pixels, probe),
+            Self::Eva(tower) => tower.forward(pixels, probe),
             Self::EfficientNet(tower) => tower.forward(pixels, probe),
         }
     }
@@ -163,6 +172,9 @@ impl Clip {
         // `text.transformer.embeddings.position_ids` is a counter that old transformers versions stored.
         for name in config.ignored_keys {
             weights.ignore(name);
+        }
+        if config.caption_decoder {
+            weights.ignore_below("text_decoder.");
         }
         let logit_bias = match config.score_kind {
             ScoreKind::Softmax => None,

@@ -10,7 +10,7 @@ use serde_json::{Map, Value};
 use super::{
     ScoreKind,
     bert::BertConfig,
-    block::{Activation, BlockConfig, Sight},
+    block::{Activation, BlockConfig, MlpKind, Sight},
     config::{ClipConfig, Context, Size, TextTowerConfig, TokenizerKind, VisionTowerConfig},
     position::Rule,
     text::{TextConfig, TextPool},
@@ -20,7 +20,7 @@ use crate::{
     checkpoint::read_json,
     error::LoadError,
     files::Files,
-    projection::{Form, Orientation, ProjectionConfig},
+    projection::{AffineBefore, Form, Orientation, ProjectionConfig},
     weights::Source,
 };
 
@@ -105,6 +105,7 @@ impl<'a> Section<'a> {
             heads: self.size("num_attention_heads", heads)?,
             mlp_width: self.size("intermediate_size", mlp_width)?,
             activation: self.activation()?,
+            mlp: MlpKind::Plain,
             epsilon: self.number("layer_norm_eps", 1e-5)?,
             layer_scale: false,
         };
@@ -161,7 +162,7 @@ pub fn clip_config(config: &Value, path: &Path, image_size: Option<[usize; 2]>) 
         form: Form::Linear { orientation: Orientation::InOut, bias: false },
         input_dim,
         output_dim: embed_dim,
-        affine_before: Some(norm.into()),
+        affine_before: Some(AffineBefore::Norm(norm.into())),
     };
     Ok(ClipConfig {
         context_length: text_tower.context_length,
@@ -173,6 +174,7 @@ pub fn clip_config(config: &Value, path: &Path, image_size: Option<[usize; 2]>) 
         embed_dim,
         score_kind: ScoreKind::Softmax,
         resampled: image_size.is_some(),
+        caption_decoder: false,
         ignored_keys: &["text_model.embeddings.position_ids", "vision_model.embeddings.position_ids"],
     })
 }
