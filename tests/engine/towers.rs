@@ -41,11 +41,17 @@ macro_rules! golden_models {
 
 golden_models! {
     bias_text_linear: "bias-text-linear",
+    bias_timm_linear: "bias-timm-linear",
+    bias_timm_mlp: "bias-timm-mlp",
+    clip_rn: "clip-rn",
     clip_vit: "clip-vit",
     clip_vit_layerscale: "clip-vit-layerscale",
     clip_vit_quickgelu: "clip-vit-quickgelu",
     clipa: "clipa",
     coca: "coca",
+    convnext_linear: "convnext-linear",
+    convnext_mlp: "convnext-mlp",
+    convnext_xxl_eps: "convnext-xxl-eps",
     custom_text: "custom-text",
     eva01: "eva01",
     eva02: "eva02",
@@ -53,12 +59,14 @@ golden_models! {
     hf_clip: "hf-clip",
     hf_clip_gelu: "hf-clip-gelu",
     mobileclip_b: "mobileclip-b",
+    mobileclip_s: "mobileclip-s",
     mobileclip2_l: "mobileclip2-l",
     pe_core: "pe-core",
     pe_core_nocls: "pe-core-nocls",
     siglip: "siglip",
     siglip_proj_none: "siglip-proj-none",
     siglip2: "siglip2",
+    vitamin: "vitamin",
     worldwide_eos: "worldwide-eos",
 }
 

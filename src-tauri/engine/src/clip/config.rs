@@ -14,8 +14,16 @@ use super::{
     bert::BertConfig,
     block::{Activation, BlockConfig, MlpKind, Sight},
     position::Rule,
+    resnet::ResNetConfig,
     text::{TextConfig, TextPool},
-    timm::{self, efficientnet::EfficientNetConfig, eva::EvaConfig, vit::TimmVitConfig},
+    timm::{
+        self,
+        convnext::ConvNextConfig,
+        efficientnet::EfficientNetConfig,
+        eva::EvaConfig,
+        fastvit::FastVitConfig,
+        vit::{StemConfig, TimmVitConfig},
+    },
     transformers::read_bert_config,
     vit::{VisionPool, VitConfig},
 };
@@ -31,10 +39,16 @@ use crate::{
 pub enum VisionTowerConfig {
     /// open_clip's own.
     Vit(VitConfig),
-    /// timm's vision transformer: SigLIP, MobileCLIP-B.
+    /// OpenAI's.
+    ResNet(ResNetConfig),
+    /// timm's vision transformer: SigLIP, MobileCLIP-B, ViTamin.
     TimmVit(TimmVitConfig),
     /// EVA and PE.
     Eva(EvaConfig),
+    /// ConvNeXt.
+    ConvNext(ConvNextConfig),
+    /// FastViT: MobileCLIP-S.
+    FastVit(FastVitConfig),
     /// timm's EfficientNet-Lite.
     EfficientNet(EfficientNetConfig),
 }
@@ -44,7 +58,10 @@ impl VisionTowerConfig {
     pub fn image_size(&self) -> [usize; 2] {
         match self {
             Self::Vit(config) => config.image_size,
+            Self::ResNet(config) => config.image_size,
             Self::TimmVit(config) => config.image_size,
+            Self::ConvNext(config) => config.image_size,
+            Self::FastVit(config) => config.image_size,
             Self::Eva(config) => config.image_size,
             Self::EfficientNet(config) => config.image_size,
         }
@@ -56,9 +73,20 @@ impl VisionTowerConfig {
             Self::Vit(VitConfig { layers, block, patch_size, .. }) => {
                 format!("ViT, {layers} layers of {}, patches of {} px", block.width, patch_size[0])
             }
+            Self::ResNet(config) => {
+                format!("ResNet, {} blocks, feature of {}", config.layers.iter().sum::<usize>(), config.features())
+            }
             Self::TimmVit(config) => {
+                let family = if matches!(config.stem, StemConfig::MbConv(_)) { "ViTamin" } else { "ViT (timm)" };
                 let (width, stride) = (config.block.width, config.stem.stride());
-                format!("ViT (timm), {} layers of {width}, patches of {stride} px", config.layers)
+                format!("{family}, {} layers of {width}, patches of {stride} px", config.layers)
+            }
+            Self::ConvNext(config) => {
+                format!("ConvNeXt, {} blocks, feature of {}", config.depths.iter().sum::<usize>(), config.dims[3])
+            }
+            Self::FastVit(config) => {
+                let blocks: usize = config.stages.iter().map(|stage| stage.depth).sum();
+                format!("FastViT, {blocks} blocks, feature of {}", config.features())
             }
             Self::Eva(EvaConfig { layers, width, patch_size, attention_pool, .. }) => {
                 let family = if attention_pool.is_some() { "PE" } else { "EVA" };
@@ -466,7 +494,7 @@ fn native_vision_tower(
     let layers = match &vision.layers {
         None => default_layers(),
         Some(Value::Number(n)) if n.is_u64() => n.as_u64().unwrap_or_default() as usize,
-        Some(Value::Array(_)) => return Err(context.unsupported("vision_cfg.layers as a list (ResNet)")),
+        Some(list @ Value::Array(_)) => return resnet_tower(vision, list, embed_dim, image_size, context),
         Some(other) => return Err(context.impossible(format!("vision_cfg.layers = {other}"))),
     };
     let attentional_pool = match &vision.attentional_pool {
@@ -534,6 +562,43 @@ fn native_vision_tower(
         affine_before: Some(AffineBefore::Norm("visual.ln_post".into())),
     };
     Ok((VisionTowerConfig::Vit(tower), projection))
+}
+
+/// `layers` as a list of four makes the tower a ResNet (open_clip model.py, `_build_vision_tower`).
+fn resnet_tower(
+    vision: &Vision,
+    layers: &Value,
+    embed_dim: usize,
+    image_size: [usize; 2],
+    context: Context<'_>,
+) -> Result<TowerWithProjection<VisionTowerConfig>, LoadError> {
+    let layers: [usize; 4] = context.parse(layers.clone(), "vision_cfg.layers")?;
+    for blocks in layers {
+        context.size("vision_cfg.layers", blocks)?;
+    }
+    let width = context.size("vision_cfg.width", vision.width.unwrap_or(64))?;
+    if !width.is_multiple_of(2) {
+        return Err(context.impossible(format!("vision_cfg.width = {width} for a ResNet")));
+    }
+    let head_width = context.size("vision_cfg.head_width", vision.head_width.unwrap_or(64))?;
+    if image_size.iter().any(|side| *side < ResNetConfig::STRIDE) {
+        return Err(context.impossible(format!("vision_cfg.image_size = {image_size:?} for a ResNet")));
+    }
+    let features = context.size("vision_cfg.width", width * 32)?;
+    let tower = ResNetConfig {
+        image_size,
+        layers,
+        width,
+        heads: context.heads(features, features / head_width, "vision_cfg")?,
+    };
+    let projection = ProjectionConfig {
+        key: "visual.attnpool.c_proj".into(),
+        form: Form::Linear { orientation: Orientation::OutIn, bias: true },
+        input_dim: features,
+        output_dim: embed_dim,
+        affine_before: Some(AffineBefore::Values("visual.attnpool.v_proj.bias".into())),
+    };
+    Ok((VisionTowerConfig::ResNet(tower), projection))
 }
 
 fn native_text_tower(

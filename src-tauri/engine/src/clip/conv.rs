@@ -57,6 +57,11 @@ impl ConvShape {
         Self { groups: self.inputs, ..self }
     }
 
+    /// The same with a window of one cell.
+    pub fn shrunk(self) -> Self {
+        Self { kernel: 1, padding: Padding::Each(0), ..self }
+    }
+
     fn dims(&self) -> [usize; 4] {
         [self.out, self.inputs / self.groups, self.kernel, self.kernel]
     }
@@ -140,6 +145,11 @@ impl Kernel {
         }
         self.bias.iter_mut().zip(&other.bias).for_each(|(a, b)| *a += b);
         self
+    }
+
+    /// The numbers, `[out, inputs / groups, kernel, kernel]` and `[out]`.
+    pub fn into_parts(self) -> (Vec<f32>, Vec<f32>) {
+        (self.weight, self.bias)
     }
 
     /// Onto the device.

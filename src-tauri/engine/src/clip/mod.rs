@@ -11,6 +11,7 @@ pub mod block;
 pub mod config;
 pub mod conv;
 pub mod position;
+pub mod resnet;
 pub mod text;
 pub mod timm;
 pub mod transformers;
@@ -21,8 +22,9 @@ use burn::tensor::{Device, Int, Tensor, TensorData};
 use self::{
     bert::Bert,
     config::{ClipConfig, TextTowerConfig, VisionTowerConfig},
+    resnet::ModifiedResNet,
     text::TextTransformer,
-    timm::{efficientnet::EfficientNet, eva::Eva, vit::TimmVit},
+    timm::{convnext::ConvNext, efficientnet::EfficientNet, eva::Eva, fastvit::FastVit, vit::TimmVit},
     vit::VisionTransformer,
 };
 use crate::{error::LoadError, probe::Probe, projection::Projection, weights::Weights};
@@ -91,10 +93,16 @@ impl TokenBatch {
 pub enum VisionTower {
     /// open_clip's own.
     Vit(VisionTransformer),
-    /// timm's vision transformer: SigLIP, MobileCLIP-B.
+    /// OpenAI's.
+    ResNet(ModifiedResNet),
+    /// timm's vision transformer: SigLIP, MobileCLIP-B, ViTamin.
     TimmVit(TimmVit),
     /// EVA and PE.
     Eva(Eva),
+    /// ConvNeXt.
+    ConvNext(ConvNext),
+    /// FastViT: MobileCLIP-S.
+    FastVit(FastVit),
     /// timm's EfficientNet-Lite.
     EfficientNet(EfficientNet),
 }
@@ -103,6 +111,9 @@ impl VisionTower {
     fn load(weights: &Weights, config: &VisionTowerConfig, resampled: bool) -> Result<Self, LoadError> {
         Ok(match config {
             VisionTowerConfig::Vit(config) => Self::Vit(VisionTransformer::load(weights, config, resampled)?),
+            VisionTowerConfig::ResNet(config) => Self::ResNet(ModifiedResNet::load(weights, config, resampled)?),
+            VisionTowerConfig::ConvNext(config) => Self::ConvNext(ConvNext::load(weights, config)?),
+            VisionTowerConfig::FastVit(config) => Self::FastVit(FastVit::load(weights, config)?),
             VisionTowerConfig::TimmVit(config) => Self::TimmVit(TimmVit::load(weights, config, resampled)?),
             VisionTowerConfig::Eva(config) => Self::Eva(Eva::load(weights, config, resampled)?),
             VisionTowerConfig::EfficientNet(config) => Self::EfficientNet(EfficientNet::load(weights, config)?),
@@ -112,6 +123,9 @@ impl VisionTower {
     fn forward(&self, pixels: Tensor<4>, probe: &mut Probe) -> Tensor<2> {
         match self {
             Self::Vit(tower) => tower.forward(pixels, probe),
+            Self::ResNet(tower) => tower.forward(pixels, probe),
+            Self::ConvNext(tower) => tower.forward(pixels, probe),
+            Self::FastVit(tower) => tower.forward(pixels, probe),
             Self::TimmVit(tower) => tower.forward(pixels, probe),
             Self::Eva(tower) => tower.forward(pixels, probe),
             Self::EfficientNet(tower) => tower.forward(pixels, probe),

@@ -3,7 +3,7 @@
 
 use burn::tensor::{Tensor, activation::relu6, assert_shape};
 
-use super::{Request, Trunk};
+use super::{Request, Trunk, round_channels};
 use crate::{
     clip::{
         config::VisionTowerConfig,
@@ -91,11 +91,9 @@ impl EfficientNetConfig {
         FEATURE_CHANNELS
     }
 
-    /// timm `round_channels`: to the nearest multiple of 8, never more than a tenth down.
+    /// timm `round_channels` of the table's channels.
     fn channels(&self, base: usize) -> usize {
-        let scaled = base as f64 * self.width_multiplier;
-        let rounded = (((scaled + 4.0) / 8.0) as usize * 8).max(8);
-        if (rounded as f64) < 0.9 * scaled { rounded + 8 } else { rounded }
+        round_channels(base as f64 * self.width_multiplier, 8, 0.9)
     }
 
     /// timm `_scale_stage_depth`; Lite models fix the first and the last stage.

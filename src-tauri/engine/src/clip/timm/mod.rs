@@ -4,9 +4,12 @@
 //! its names; nothing about them is in a checkpoint.
 
 pub mod attention_pool;
+pub mod convnext;
 pub mod efficientnet;
 pub mod eva;
+pub mod fastvit;
 pub mod vit;
+pub mod vitamin;
 
 use serde::Deserialize;
 use serde_json::Value;
@@ -101,7 +104,7 @@ pub(super) fn tower(
 ) -> Result<TowerWithProjection<VisionTowerConfig>, LoadError> {
     let pool = vision.timm_pool.as_deref().unwrap_or_default();
     let request = Request { name, kwargs: vision.timm_model_kwargs.as_ref(), pool, image_size, context };
-    let families = [vit::trunk, eva::trunk, efficientnet::trunk];
+    let families = [vit::trunk, vitamin::trunk, eva::trunk, convnext::trunk, fastvit::trunk, efficientnet::trunk];
     let mut trunks = families.iter().filter_map(|family| family(&request).transpose());
     let Trunk { tower, features, affine_before, classifier } =
         trunks.next().unwrap_or_else(|| Err(context.unsupported(format!("vision_cfg.timm_model_name = {name:?}"))))?;
@@ -124,4 +127,10 @@ pub(super) fn tower(
     let projection =
         ProjectionConfig { key: key.into(), form, input_dim: features, output_dim: embed_dim, affine_before };
     Ok((tower, projection))
+}
+
+/// timm `make_divisible`: to the nearest multiple of `step`, one step more where that loses more than `1 − limit`.
+fn round_channels(channels: f64, step: usize, limit: f64) -> usize {
+    let rounded = ((channels + step as f64 / 2.0) as usize / step * step).max(step);
+    if (rounded as f64) < limit * channels { rounded + step } else { rounded }
 }

@@ -1,4 +1,4 @@
-//! timm's vision transformer: SigLIP, SigLIP 2, MobileCLIP-B and MobileCLIP2-L.
+//! timm's vision transformer: SigLIP, SigLIP 2, MobileCLIP-B, MobileCLIP2-L, and ViTamin behind its convolutions.
 //! Follows timm 1.0.31 `vision_transformer.py`, `VisionTransformer`, and `vision_transformer_hybrid.py`, `ConvStem`.
 
 use burn::{
@@ -10,6 +10,7 @@ use serde::Deserialize;
 use super::{
     Request, Trunk,
     attention_pool::{AttentionPool, AttentionPoolConfig},
+    vitamin::{self, MbConvConfig, MbConvStages},
 };
 use crate::{
     clip::{
@@ -42,6 +43,8 @@ pub enum StemConfig {
         /// Channels of each.
         channels: [usize; 3],
     },
+    /// ViTamin's two stages of convolutions.
+    MbConv(MbConvConfig),
 }
 
 impl StemConfig {
@@ -50,6 +53,7 @@ impl StemConfig {
         match self {
             Self::Patches { size, .. } => *size,
             Self::Convolutions { .. } => 16,
+            Self::MbConv(_) => vitamin::STRIDE,
         }
     }
 }
@@ -234,12 +238,16 @@ fn sized_block(
 enum Stem {
     Patches(Conv),
     Convolutions([Conv; 3]),
+    MbConv(MbConvStages),
 }
 
 impl Stem {
     fn load(weights: &Weights, config: &StemConfig, width: usize) -> Result<Self, LoadError> {
         const PATCHES: &str = "visual.trunk.patch_embed";
         match *config {
+            StemConfig::MbConv(ref stages) => {
+                Ok(Self::MbConv(MbConvStages::load(weights, &format!("{PATCHES}.backbone"), stages)?))
+            }
             StemConfig::Patches { size, bias } => {
                 let shape = ConvShape::patches(3, width, size);
                 let kernel = Kernel::load(weights, &format!("{PATCHES}.proj"), shape, bias)?;
@@ -264,6 +272,7 @@ impl Stem {
     fn forward(&self, pixels: Tensor<4>) -> Tensor<3> {
         to_sequence(match self {
             Self::Patches(conv) => conv.forward(pixels),
+            Self::MbConv(stages) => stages.forward(pixels),
             Self::Convolutions([first, second, third]) => {
                 third.forward(gelu(second.forward(gelu(first.forward(pixels)))))
             }
