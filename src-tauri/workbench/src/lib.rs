@@ -6,6 +6,7 @@
 pub mod assets;
 pub mod bench;
 pub mod bindings;
+pub mod catalogue;
 pub mod messages;
 pub mod model_source;
 pub mod problem;
