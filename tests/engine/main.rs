@@ -12,6 +12,7 @@ mod mistakes;
 mod position;
 /// Pillow's resize, level for level.
 mod preprocess;
+mod published_shapes;
 mod support;
 /// Token ids.
 mod tokenizer;

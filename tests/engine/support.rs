@@ -372,7 +372,11 @@ impl Copy {
     }
 
     pub fn load(&self) -> Result<Model, LoadError> {
-        load(self.path(), &Device::flex())
+        self.load_on(&Device::flex())
+    }
+
+    pub fn load_on(&self, device: &Device) -> Result<Model, LoadError> {
+        load(self.path(), device)
     }
 
     /// Loads and compares; a checkpoint that is refused fails too.
