@@ -60,8 +60,13 @@ fn every_published_configuration_loads_strictly() {
     let limit: usize = std::env::var("CLIPLOUPE_SHAPES_LIMIT").map_or(usize::MAX, |limit| limit.parse().unwrap());
     let mut failed = Vec::new();
     for (name, config) in &configs {
-        let keys =
+        let keys: BTreeMap<String, Vec<usize>> =
             serde_json::from_value(shapes[name]["keys"].clone()).unwrap_or_else(|_| panic!("no shapes of {name}"));
+        let values: usize = keys.values().map(|shape| shape.iter().product::<usize>()).sum();
+        if values > limit {
+            println!("{name}: left out, {values} values");
+            continue;
+        }
         match load_and_run(config, &keys) {
             Ok(parameters) => println!("{name}: {parameters} parameters"),
             Err(error) => {

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Parser, Subcommand, ValueEnum};
+use cliploupe_workbench::bench;
 
 /// Labels photos with CLIP on your own machine, and opens CLIP's projection layers.
 #[derive(Debug, Parser)]
@@ -131,13 +132,6 @@ pub struct Preprocess {
 #[derive(Debug, clap::Args)]
 pub struct Bench {
     /// Also measure a checkpoint of this shape with random weights, made for the purpose
-    #[arg(long, value_enum, value_name = "SHAPE")]
-    pub shape: Option<Shape>,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum Shape {
-    /// ViT-B/32 with CLIP's text tower, 151 million parameters
-    #[value(name = "vit-b-32")]
-    VitB32,
+    #[arg(long, value_parser = bench::SHAPES.map(|shape| shape.name), value_name = "SHAPE")]
+    pub shape: Option<String>,
 }
