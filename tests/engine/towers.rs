@@ -56,18 +56,23 @@ golden_models! {
     eva01: "eva01",
     eva02: "eva02",
     eva02_postnorm: "eva02-postnorm",
+    hf_chinese_clip: "hf-chinese-clip",
     hf_clip: "hf-clip",
     hf_clip_gelu: "hf-clip-gelu",
+    hf_siglip: "hf-siglip",
     mobileclip_b: "mobileclip-b",
     mobileclip_s: "mobileclip-s",
     mobileclip2_l: "mobileclip2-l",
+    nllb_linear: "nllb-linear",
     pe_core: "pe-core",
     pe_core_nocls: "pe-core-nocls",
+    roberta_mlp: "roberta-mlp",
     siglip: "siglip",
     siglip_proj_none: "siglip-proj-none",
     siglip2: "siglip2",
     vitamin: "vitamin",
     worldwide_eos: "worldwide-eos",
+    xlmr_mlp: "xlmr-mlp",
 }
 
 #[test]

@@ -10,7 +10,7 @@ use crate::{
         Clip, TokenBatch,
         config::{ClipConfig, TokenizerKind},
         normalise,
-        transformers::{clip_config, clip_keys},
+        transformers::{TEXT_MODEL_TYPES, read_config},
     },
     device::read,
     error::LoadError,
@@ -42,7 +42,7 @@ const TRANSFORMERS_CONFIG: &str = "config.json";
 pub enum Layout {
     /// `open_clip_config.json` and open_clip's names.
     OpenClip,
-    /// `config.json` of a `CLIPModel` and transformers' names.
+    /// `config.json` of a model with two towers and transformers' names.
     Transformers,
 }
 
@@ -105,8 +105,9 @@ impl Checkpoint {
         let transformers = || {
             let (weights, config) = (existing(TRANSFORMERS_WEIGHTS)?, existing(TRANSFORMERS_CONFIG)?);
             // The embedded model's folder has a config.json too: that of its text tower.
-            let is_clip = read_json(Files::Disk, &config).ok()?.get("model_type").is_none_or(|kind| kind != "bert");
-            is_clip.then(|| checkpoint(weights, config, Layout::Transformers))
+            let model_type = read_json(Files::Disk, &config).ok()?.get("model_type").cloned();
+            let is_text = model_type.is_some_and(|kind| TEXT_MODEL_TYPES.into_iter().any(|text| kind == text));
+            (!is_text).then(|| checkpoint(weights, config, Layout::Transformers))
         };
         let open_clip = |names: &[&str]| {
             let config = existing(OPEN_CLIP_CONFIG)?;
@@ -115,13 +116,6 @@ impl Checkpoint {
         };
         // Some repositories hold both layouts, and then `model.safetensors` is the transformers one.
         open_clip(&OPEN_CLIP_WEIGHTS[..2]).or_else(transformers).or_else(|| open_clip(OPEN_CLIP_WEIGHTS))
-    }
-
-    fn keys(&self) -> KeyTable {
-        match self.layout {
-            Layout::OpenClip => open_clip_keys,
-            Layout::Transformers => clip_keys,
-        }
     }
 }
 
@@ -198,12 +192,12 @@ impl Model {
     /// Loads a checkpoint onto a device. `image_size` replaces the configuration's, with resampled positions.
     pub fn load(checkpoint: Checkpoint, image_size: Option<[usize; 2]>, device: &Device) -> Result<Self, LoadError> {
         let json = read_json(checkpoint.files, &checkpoint.config)?;
-        let (config, mut preprocess) = match checkpoint.layout {
+        let (config, keys, mut preprocess) = match checkpoint.layout {
             Layout::OpenClip => open_clip_parts(json, &checkpoint, image_size)?,
             Layout::Transformers => transformers_parts(&json, &checkpoint, image_size)?,
         };
         preprocess.size = config.vision.image_size();
-        let weights = Weights::open(checkpoint.files, &checkpoint.weights, checkpoint.keys(), device)?;
+        let weights = Weights::open(checkpoint.files, &checkpoint.weights, keys, device)?;
         let clip = Clip::load(weights, &config)?;
         let tokenizer = load_tokenizer(&config, &checkpoint)?;
         Ok(Self { clip, config, preprocess, checkpoint, tokenizer })
@@ -266,7 +260,7 @@ fn open_clip_parts(
     mut json: Value,
     checkpoint: &Checkpoint,
     image_size: Option<[usize; 2]>,
-) -> Result<(ClipConfig, PreprocessConfig), LoadError> {
+) -> Result<(ClipConfig, KeyTable, PreprocessConfig), LoadError> {
     let path = &checkpoint.config;
     if let Some(key) =
         json.as_object().and_then(|map| map.keys().find(|k| !["model_cfg", "preprocess_cfg"].contains(&k.as_str())))
@@ -276,19 +270,19 @@ fn open_clip_parts(
     let config = ClipConfig::from_open_clip(json["model_cfg"].take(), checkpoint.files, path, image_size)?;
     let preprocess = PreprocessConfig::from_open_clip(&json["preprocess_cfg"], config.vision.image_size())
         .map_err(|source| LoadError::Preprocess { path: path.clone(), source })?;
-    Ok((config, preprocess))
+    Ok((config, open_clip_keys, preprocess))
 }
 
 fn transformers_parts(
     json: &Value,
     checkpoint: &Checkpoint,
     image_size: Option<[usize; 2]>,
-) -> Result<(ClipConfig, PreprocessConfig), LoadError> {
-    let config = clip_config(json, &checkpoint.config, image_size)?;
+) -> Result<(ClipConfig, KeyTable, PreprocessConfig), LoadError> {
+    let (config, keys) = read_config(json, &checkpoint.config, image_size)?;
     let path = checkpoint.config.with_file_name("preprocessor_config.json");
     let preprocess = PreprocessConfig::from_transformers(&read_json(checkpoint.files, &path)?)
         .map_err(|source| LoadError::Preprocess { path, source })?;
-    Ok((config, preprocess))
+    Ok((config, keys, preprocess))
 }
 
 fn load_tokenizer(config: &ClipConfig, checkpoint: &Checkpoint) -> Result<Option<Tokenizer>, LoadError> {

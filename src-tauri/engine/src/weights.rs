@@ -203,6 +203,16 @@ impl Weights {
         }
     }
 
+    /// Several linear maps of the same input, all with a bias, as one whose outputs stand one after the other.
+    pub fn linear_stacked(&self, names: &[String], d_in: usize, d_out_each: usize) -> Result<Linear, LoadError> {
+        let read = |part: &str, shape: &[usize]| -> Result<Vec<f32>, LoadError> {
+            let parts = names.iter().map(|name| self.values(&format!("{name}.{part}"), shape));
+            Ok(parts.collect::<Result<Vec<_>, _>>()?.concat())
+        };
+        let (weight, bias) = (read("weight", &[d_out_each, d_in])?, read("bias", &[d_out_each])?);
+        Ok(self.linear_of(&weight, bias, d_in, names.len() * d_out_each))
+    }
+
     /// A bare matrix used as `x @ W`, stored `[in, out]`.
     pub fn matrix(&self, name: &str, d_in: usize, d_out: usize) -> Result<Linear, LoadError> {
         self.linear_from(self.values(name, &[d_in, d_out])?, None, d_in, d_out)

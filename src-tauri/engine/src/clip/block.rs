@@ -1,6 +1,7 @@
 //! The transformer block that vision transformers and text towers share: pre-norm attention, then an MLP.
-//! Follows open_clip `transformer.py`, `ResidualAttentionBlock`, at commit 89fb801f, and timm 1.0.31
-//! `vision_transformer.py`, `Block`, which compute the same and name it differently.
+//! Follows open_clip `transformer.py`, `ResidualAttentionBlock`, at commit 89fb801f, timm 1.0.31
+//! `vision_transformer.py`, `Block`, and transformers 5.23 `modeling_m2m_100.py`, `M2M100EncoderLayer`, which compute the
+//! same and name it differently.
 
 use burn::{
     nn::{LayerNorm, Linear},
@@ -18,6 +19,8 @@ pub enum Activation {
     QuickGelu,
     /// The tanh approximation of GELU, JAX's default. It differs from the exact one by up to 4.7e-4.
     GeluTanh,
+    /// `max(x, 0)`.
+    Relu,
 }
 
 impl Activation {
@@ -27,6 +30,7 @@ impl Activation {
             Self::Gelu => activation::gelu(x),
             Self::QuickGelu => x.clone() * activation::sigmoid(x * 1.702),
             Self::GeluTanh => activation::gelu_approximate(x),
+            Self::Relu => activation::relu(x),
         }
     }
 }
@@ -49,12 +53,20 @@ pub enum MlpKind {
     GeGlu,
 }
 
+/// What the maps to queries, keys and values are called.
+#[derive(Debug, Clone, Copy)]
+enum QkvKeys {
+    /// The weight and the bias of one map to all three.
+    Fused(&'static str, &'static str),
+    /// A linear map for each.
+    Separate([&'static str; 3]),
+}
+
 /// What the parts of a block are called.
 #[derive(Debug, Clone, Copy)]
 pub struct BlockKeys {
     norm_1: &'static str,
-    qkv_weight: &'static str,
-    qkv_bias: &'static str,
+    qkv: QkvKeys,
     out_proj: &'static str,
     scale_1: &'static str,
     norm_2: &'static str,
@@ -66,8 +78,7 @@ pub struct BlockKeys {
 /// open_clip's names.
 pub const OPEN_CLIP_BLOCK: BlockKeys = BlockKeys {
     norm_1: "ln_1",
-    qkv_weight: "attn.in_proj_weight",
-    qkv_bias: "attn.in_proj_bias",
+    qkv: QkvKeys::Fused("attn.in_proj_weight", "attn.in_proj_bias"),
     out_proj: "attn.out_proj",
     scale_1: "ls_1",
     norm_2: "ln_2",
@@ -79,14 +90,26 @@ pub const OPEN_CLIP_BLOCK: BlockKeys = BlockKeys {
 /// timm's names.
 pub const TIMM_BLOCK: BlockKeys = BlockKeys {
     norm_1: "norm1",
-    qkv_weight: "attn.qkv.weight",
-    qkv_bias: "attn.qkv.bias",
+    qkv: QkvKeys::Fused("attn.qkv.weight", "attn.qkv.bias"),
     out_proj: "attn.proj",
     scale_1: "ls1",
     norm_2: "norm2",
     up: "mlp.fc1",
     down: "mlp.fc2",
     scale_2: "ls2",
+};
+
+/// The names of M2M-100's encoder in transformers.
+pub const M2M100_BLOCK: BlockKeys = BlockKeys {
+    norm_1: "self_attn_layer_norm",
+    qkv: QkvKeys::Separate(["self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj"]),
+    out_proj: "self_attn.out_proj",
+    // It has no such scales.
+    scale_1: "",
+    norm_2: "final_layer_norm",
+    up: "fc1",
+    down: "fc2",
+    scale_2: "",
 };
 
 /// What a stack of blocks looks like; the same for every block of a tower.
@@ -120,7 +143,7 @@ pub(crate) fn join_heads(x: Tensor<4>) -> Tensor<3> {
     x.swap_dims(1, 2).reshape([batch, seq, heads * dim])
 }
 
-/// Multi-head self-attention with q, k and v in one matrix, as the checkpoint has them.
+/// Multi-head self-attention with q, k and v in one matrix.
 #[derive(Debug)]
 pub struct Attention {
     in_proj: Linear,
@@ -130,11 +153,16 @@ pub struct Attention {
 
 impl Attention {
     fn load(weights: &Weights, block: &str, keys: BlockKeys, config: &BlockConfig) -> Result<Self, LoadError> {
-        let (weight, bias) = (format!("{block}.{}", keys.qkv_weight), format!("{block}.{}", keys.qkv_bias));
         let width = config.width;
+        let part = |part: &str| format!("{block}.{part}");
         Ok(Self {
-            in_proj: weights.linear_named(&weight, Some(bias), width, 3 * width)?,
-            out_proj: weights.linear(&format!("{block}.{}", keys.out_proj), width, width, true)?,
+            in_proj: match keys.qkv {
+                QkvKeys::Fused(weight, bias) => {
+                    weights.linear_named(&part(weight), Some(part(bias)), width, 3 * width)?
+                }
+                QkvKeys::Separate(names) => weights.linear_stacked(&names.map(part), width, width)?,
+            },
+            out_proj: weights.linear(&part(keys.out_proj), width, width, true)?,
             heads: config.heads,
         })
     }

@@ -11,8 +11,10 @@ use serde_json::Value;
 
 use super::{
     ScoreKind,
-    bert::BertConfig,
+    bert::{BertConfig, Places},
     block::{Activation, BlockConfig, MlpKind, Sight},
+    hf_text,
+    m2m100::M2m100Config,
     position::Rule,
     resnet::ResNetConfig,
     text::{TextConfig, TextPool},
@@ -24,7 +26,6 @@ use super::{
         fastvit::FastVitConfig,
         vit::{StemConfig, TimmVitConfig},
     },
-    transformers::read_bert_config,
     vit::{VisionPool, VitConfig},
 };
 use crate::{
@@ -102,8 +103,10 @@ impl VisionTowerConfig {
 pub enum TextTowerConfig {
     /// open_clip's own.
     Native(TextConfig),
-    /// BERT.
+    /// BERT, RoBERTa or XLM-RoBERTa.
     Bert(BertConfig),
+    /// The encoder of M2M-100 or NLLB.
+    M2m100(M2m100Config),
 }
 
 impl TextTowerConfig {
@@ -112,6 +115,7 @@ impl TextTowerConfig {
         match self {
             Self::Native(config) => config.vocab_size,
             Self::Bert(config) => config.vocab_size,
+            Self::M2m100(config) => config.vocab_size,
         }
     }
 
@@ -121,7 +125,13 @@ impl TextTowerConfig {
             Self::Native(TextConfig { layers, block, .. }) => {
                 format!("transformer, {layers} layers of {}", block.width)
             }
-            Self::Bert(BertConfig { layers, width, .. }) => format!("BERT, {layers} layers of {width}"),
+            Self::Bert(BertConfig { layers, width, places, .. }) => {
+                let family = if *places == Places::PastPadding { "RoBERTa" } else { "BERT" };
+                format!("{family}, {layers} layers of {width}")
+            }
+            Self::M2m100(M2m100Config { layers, block, .. }) => {
+                format!("M2M-100 encoder, {layers} layers of {}", block.width)
+            }
         }
     }
 }
@@ -273,9 +283,9 @@ pub(super) struct Vision {
 /// `text_cfg`.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Text {
+pub(super) struct Text {
     #[serde(default = "default_context_length")]
-    context_length: usize,
+    pub(super) context_length: usize,
     #[serde(default = "default_vocab_size")]
     vocab_size: usize,
     #[serde(default = "default_text_width")]
@@ -301,10 +311,15 @@ struct Text {
     use_pad_mask: bool,
     pad_id: Option<u32>,
     hf_model_name: Option<String>,
+    // A key of open_clip 4: replaces parts of the configuration that the name stands for.
+    pub(super) hf_model_config: Option<Value>,
     hf_tokenizer_name: Option<String>,
     tokenizer_kwargs: Option<TokenizerKwargs>,
-    hf_proj_type: Option<String>,
-    hf_pooler_type: Option<String>,
+    // open_clip model.py, CLIPTextCfg: these where the key is missing, the architecture's own where it is null.
+    #[serde(default = "default_hf_proj_type")]
+    pub(super) hf_proj_type: Option<String>,
+    #[serde(default = "default_hf_pooler_type")]
+    pub(super) hf_pooler_type: Option<String>,
     #[serde(rename = "hf_model_pretrained")]
     _hf_model_pretrained: Option<bool>,
     #[serde(rename = "output_tokens")]
@@ -335,6 +350,12 @@ fn default_text_heads() -> usize {
 }
 fn default_layers() -> usize {
     12
+}
+fn default_hf_proj_type() -> Option<String> {
+    Some("mlp".into())
+}
+fn default_hf_pooler_type() -> Option<String> {
+    Some("mean_pooler".into())
 }
 fn default_timm_pool() -> Option<String> {
     Some("avg".into())
@@ -429,10 +450,9 @@ impl ClipConfig {
         let context_length = context.size("text_cfg.context_length", text.context_length)?;
         let tokenizer = tokenizer_kind(&text);
         let (vision, image_projection) = vision_tower(&vision, model.embed_dim, activation, image_size, context)?;
-        let (text, text_projection) = if text.hf_model_name.is_some() {
-            hf_text_tower(&text, model.embed_dim, context)?
-        } else {
-            native_text_tower(&text, model.embed_dim, activation, custom_text, context)?
+        let (text, text_projection) = match &text.hf_model_name {
+            Some(name) => hf_text::tower(&text, name, model.embed_dim, context)?,
+            None => native_text_tower(&text, model.embed_dim, activation, custom_text, context)?,
         };
         Ok(Self {
             vision,
@@ -664,43 +684,6 @@ fn native_text_tower(
         affine_before: Some(AffineBefore::Norm(format!("{prefix}ln_final"))),
     };
     Ok((TextTowerConfig::Native(tower), projection))
-}
-
-fn hf_text_tower(
-    text: &Text,
-    embed_dim: usize,
-    context: Context<'_>,
-) -> Result<TowerWithProjection<TextTowerConfig>, LoadError> {
-    // open_clip fetches any other name from a hub; "." is the checkpoint's own folder.
-    let name = text.hf_model_name.as_deref().unwrap_or_default();
-    context.refuse(name != ".", &format!("text_cfg.hf_model_name = {name:?}"))?;
-    let pooler = text.hf_pooler_type.as_deref().unwrap_or("mean_pooler");
-    context.refuse(pooler != "mean_pooler", &format!("text_cfg.hf_pooler_type = {pooler:?}"))?;
-    let tower = read_bert_config(context.files, &context.path.with_file_name("config.json"))?;
-    if text.context_length > tower.positions {
-        let what = format!("text_cfg.context_length = {} with {} positions", text.context_length, tower.positions);
-        return Err(context.impossible(what));
-    }
-    // open_clip hf_model.py:184-191. The MLP is the default, and neither form has a bias.
-    let form = match text.hf_proj_type.as_deref() {
-        Some("linear") => Form::Linear { orientation: Orientation::OutIn, bias: false },
-        None | Some("mlp") => {
-            Form::Mlp { layers: ["0", "2"], hidden: (tower.width + embed_dim) / 2, biases: [false, false] }
-        }
-        Some(other) => return Err(context.unsupported(format!("text_cfg.hf_proj_type = {other:?}"))),
-    };
-    let projection = ProjectionConfig {
-        key: "text.proj".into(),
-        form,
-        input_dim: tower.width,
-        output_dim: embed_dim,
-        // The mean over tokens keeps the shift of the last norm.
-        affine_before: Some(AffineBefore::Norm(format!(
-            "text.transformer.encoder.layer.{}.output.LayerNorm",
-            tower.layers - 1
-        ))),
-    };
-    Ok((TextTowerConfig::Bert(tower), projection))
 }
 
 /// SigLIP 2's texts use the tanh approximation, and say so in `act_kwargs`.

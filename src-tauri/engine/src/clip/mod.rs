@@ -10,6 +10,9 @@ pub mod bert;
 pub mod block;
 pub mod config;
 pub mod conv;
+pub mod hf_text;
+pub mod m2m100;
+pub mod padding;
 pub mod position;
 pub mod resnet;
 pub mod text;
@@ -22,6 +25,7 @@ use burn::tensor::{Device, Int, Tensor, TensorData};
 use self::{
     bert::Bert,
     config::{ClipConfig, TextTowerConfig, VisionTowerConfig},
+    m2m100::M2m100,
     resnet::ModifiedResNet,
     text::TextTransformer,
     timm::{convnext::ConvNext, efficientnet::EfficientNet, eva::Eva, fastvit::FastVit, vit::TimmVit},
@@ -139,8 +143,10 @@ impl VisionTower {
 pub enum TextTower {
     /// open_clip's own.
     Native(TextTransformer),
-    /// BERT from transformers.
+    /// BERT and its kin, from transformers.
     Bert(Bert),
+    /// The encoder of M2M-100 and NLLB, from transformers.
+    M2m100(M2m100),
 }
 
 impl TextTower {
@@ -148,6 +154,7 @@ impl TextTower {
         Ok(match config {
             TextTowerConfig::Native(config) => Self::Native(TextTransformer::load(weights, config)?),
             TextTowerConfig::Bert(config) => Self::Bert(Bert::load(weights, config)?),
+            TextTowerConfig::M2m100(config) => Self::M2m100(M2m100::load(weights, config)?),
         })
     }
 
@@ -155,6 +162,7 @@ impl TextTower {
         match self {
             Self::Native(tower) => tower.forward(tokens, probe),
             Self::Bert(tower) => tower.forward(tokens, probe),
+            Self::M2m100(tower) => tower.forward(tokens, probe),
         }
     }
 
@@ -163,6 +171,7 @@ impl TextTower {
         match self {
             Self::Native(tower) => tower.needed_length(tokens),
             Self::Bert(tower) => tower.needed_length(tokens),
+            Self::M2m100(tower) => tower.needed_length(tokens),
         }
     }
 }

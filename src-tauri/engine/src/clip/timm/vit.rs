@@ -86,6 +86,8 @@ pub struct TimmVitConfig {
     pub class_position: bool,
     /// Whether tokens get a learnt position.
     pub positions: bool,
+    /// How positions are found at another image size.
+    pub position_rule: Rule,
     /// Whether tokens are normalised before the first block.
     pub norm_pre: bool,
     /// From tokens to the feature.
@@ -191,6 +193,7 @@ pub(super) fn trunk(request: &Request<'_>) -> Result<Option<Trunk>, LoadError> {
         class_token,
         class_position: class_token && !is_mci,
         positions: true,
+        position_rule: Rule::BicubicAntialias,
         norm_pre,
         pool: if class_token {
             PoolConfig::Token
@@ -317,9 +320,7 @@ impl TimmVit {
             class_position: config.class_position,
             positions: config
                 .positions
-                .then(|| {
-                    load_grid(weights, &format!("{TRUNK}.pos_embed"), &[1], grid, Rule::BicubicAntialias, resampled)
-                })
+                .then(|| load_grid(weights, &format!("{TRUNK}.pos_embed"), &[1], grid, config.position_rule, resampled))
                 .transpose()?,
             norm_pre: config.norm_pre.then(|| norm("norm_pre")).transpose()?,
             blocks: (0..config.layers)

@@ -16,6 +16,7 @@ use crate::{
         block::{Activation, BlockConfig, MlpKind},
         config::VisionTowerConfig,
         conv::{Conv, ConvShape, layer_norm_2d},
+        position::Rule,
     },
     error::LoadError,
     projection::AffineBefore,
@@ -108,6 +109,7 @@ pub(super) fn trunk(request: &Request<'_>) -> Result<Option<Trunk>, LoadError> {
         class_position: false,
         // The largest has none: convolutions already tell where a token is.
         positions: !request.name.starts_with("vitamin_xlarge"),
+        position_rule: Rule::BicubicAntialias,
         norm_pre: false,
         pool: PoolConfig::Average,
     };
