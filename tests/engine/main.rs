@@ -6,16 +6,22 @@ mod bad_input;
 mod checkpoints;
 /// The embedded model against open_clip, from picture file to logits.
 mod embedded;
+/// Files and configurations changed at random.
+mod fuzz;
 /// Each deliberate mistake must fail its golden.
 mod mistakes;
 /// Resampled positions.
 mod position;
 /// Pillow's resize, level for level.
 mod preprocess;
+/// Every published configuration, in its real size.
 mod published_shapes;
+/// PyTorch files, and files that attack those who read them.
+mod pytorch;
 mod support;
 /// Token ids.
 mod tokenizer;
+mod torch_files;
 /// Towers and projections, stage by stage, on the CPU.
 mod towers;
 /// The same on wgpu.

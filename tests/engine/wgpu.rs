@@ -28,9 +28,11 @@ fn every_family_passes_on_the_first_adapter() {
         "eva02-postnorm",
         "mobileclip-b",
         "mobileclip-s",
+        "nllb-linear",
         "pe-core",
         "siglip2",
         "vitamin",
+        "xlmr-mlp",
     ]
     .into_iter()
     .filter_map(|name| {

@@ -18,7 +18,7 @@ pub struct Args {
 /// Options of every command.
 #[derive(Debug, Clone, clap::Args)]
 pub struct Common {
-    /// The model: `embedded`, a folder, or a .safetensors file
+    /// The model: `embedded`, a folder, or a .safetensors, .pt, .pth or .bin file
     #[arg(long, global = true, default_value = "embedded", value_name = "NAME_OR_DIR")]
     pub model: String,
     /// Configuration of a model given as a file, if it does not lie beside it

@@ -14,6 +14,8 @@ pub mod photo;
 pub mod preprocess;
 pub mod probe;
 pub mod projection;
+pub mod pytorch;
+pub mod tensor_index;
 pub mod tokenizer;
 pub mod weights;
 pub mod zero_shot;

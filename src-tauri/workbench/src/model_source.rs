@@ -21,7 +21,7 @@ pub enum ModelSource {
     Embedded,
     /// A folder or a weights file, with its configuration if that lies elsewhere.
     Path {
-        /// The folder, or a `.safetensors` file.
+        /// The folder, or a safetensors or PyTorch file.
         path: PathBuf,
         /// For a file: its configuration.
         config: Option<PathBuf>,
