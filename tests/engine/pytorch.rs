@@ -328,6 +328,8 @@ fn a_view_must_lie_in_its_storage() {
     };
     read(&saved_with_four(&view(4, 0, &[2, 2], &[1, 2]).stop())).unwrap();
     read(&saved_with_four(&view(4, 4, &[0], &[1]).stop())).unwrap();
+    // The product of these overflowed while strides were compared; found by fuzz::views.
+    read(&saved_with_four(&view(4, 0, &[0, 1 << 40, 1 << 40], &[1, 1 << 40, 1]).stop())).unwrap();
     for (offset, shape, strides) in [
         (1, &[4][..], &[1][..]),
         (5, &[0], &[1]),
@@ -403,6 +405,23 @@ fn nesting_costs_no_call_stack() {
     // Functions that are to be called on what functions would return.
     let calls = Script::new().global("a", "b").raw(&b")R".repeat(400_000));
     refuses(calls, "it holds what `a.b` would return");
+}
+
+/// Each of these took the square of its length, which is hours, when names were read to their end each time.
+#[test]
+fn what_is_repeated_costs_once() {
+    let long = "x".repeat(4 << 20);
+    let keys = Script::new().text(&long).raw(b"q\x000}(").raw(&b"h\0N".repeat(60_000)).raw(b"u");
+    refuses(keys, "a dict with a text of 4194304 bytes as a key");
+    let storages = Script::new().text(&long).raw(b"q\x000(").text("storage").global("torch", "FloatStorage");
+    let storages = storages.raw(b"h\0h\0K\x04tQq\x010}(");
+    let named = |script: Script, n: usize| script.text(&n.to_string()).view(|s| s.raw(b"h\x01"), 0, &[4], &[1]);
+    refuses((0..5000).fold(storages, named).raw(b"u"), "a storage without a key");
+    // What a function returns is called, and so on; then thousands of attributes of that kind.
+    let calls = Script::new().global("torch", "device").raw(&b")R".repeat(200_000)).raw(b"q\x000");
+    let attributes = |script: Script, n: usize| script.text(&n.to_string()).raw(b"h\0");
+    let module = calls.global("__torch__", "Module").raw(b")\x81}(").text("weight").four();
+    read(&saved_with_four(&(0..20_000).fold(module, attributes).raw(b"ub").stop())).unwrap();
 }
 
 fn script_module() -> Script {

@@ -23,6 +23,8 @@ use super::{
 const MAX_STEPS: usize = 1 << 20;
 /// Bytes of a module's or function's name.
 const MAX_GLOBAL_BYTES: usize = 256;
+/// Bytes of a text that is looked at. A longer one could be asked for again and again, and each time be read to its end.
+const MAX_TEXT_BYTES: u32 = 1024;
 /// Axes of a tensor.
 const MAX_RANK: usize = 16;
 
@@ -158,10 +160,10 @@ impl<'a> Pickle<'a> {
         part(self.bytes, span)
     }
 
-    /// A value that is a text.
+    /// A value that is a text, and not so long that it is neither a name nor a key.
     pub fn text(&self, id: Id) -> Option<&'a str> {
         match self.value(id) {
-            Value::Text(span) => std::str::from_utf8(self.bytes_of(*span)).ok(),
+            Value::Text(span) if span.length <= MAX_TEXT_BYTES => std::str::from_utf8(self.bytes_of(*span)).ok(),
             _ => None,
         }
     }
@@ -173,19 +175,8 @@ impl<'a> Pickle<'a> {
 
     /// Module and name of a class or function; of what a call would have returned, those of the function.
     pub fn name_of(&self, id: Id) -> String {
-        match self.value(id) {
+        match self.value(origin(&self.values, id)) {
             Value::Global(global) => dotted(self.bytes, global),
-            // A function is always an older value than what it returns, so this ends; a loop, as chains can be long.
-            Value::Opaque { function } | Value::Object { class: function, .. } => {
-                let mut id = *function;
-                while let Value::Opaque { function } | Value::Object { class: function, .. } = self.value(id) {
-                    id = *function;
-                }
-                match self.value(id) {
-                    Value::Global(global) => dotted(self.bytes, global),
-                    _ => "a value".to_owned(),
-                }
-            }
             _ => "a value".to_owned(),
         }
     }
@@ -197,7 +188,7 @@ impl<'a> Pickle<'a> {
             Value::Bool(_) => "a bool".to_owned(),
             Value::Int(_) | Value::LongInt(_) => "an int".to_owned(),
             Value::Float => "a float".to_owned(),
-            Value::Text(_) => "a text".to_owned(),
+            Value::Text(span) => format!("a text of {} bytes", span.length),
             Value::Tuple(_) => "a tuple".to_owned(),
             Value::List(_) => "a list".to_owned(),
             Value::Dict(_) => "a dict".to_owned(),
@@ -212,6 +203,17 @@ impl<'a> Pickle<'a> {
 
 fn part(bytes: &[u8], span: Span) -> &[u8] {
     &bytes[span.start as usize..][..span.length as usize]
+}
+
+/// The class of an object, the function of what it would have returned, or else the value itself.
+///
+/// [`Machine::opaque`] keeps this to one step, as chains of calls could be as long as the pickle.
+fn origin(values: &[Value], id: Id) -> Id {
+    match values[id as usize] {
+        Value::Opaque { function } => function,
+        Value::Object { class, .. } => class,
+        _ => id,
+    }
 }
 
 fn dotted(bytes: &[u8], global: &Global) -> String {
@@ -486,23 +488,25 @@ impl<'a> Machine<'a> {
                 let (module, name) = (self.line_span()?, self.line_span()?);
                 self.pop_to_mark()?;
                 let class = Value::Global(self.named(module, name)?);
-                Value::Opaque { function: self.add(class) }
+                let class = self.add(class);
+                self.opaque(class)
             }
             b'o' => {
                 let items = self.pop_to_mark()?;
                 let class = *items.first().ok_or_else(|| self.damaged("an object without a class"))?;
-                Value::Opaque { function: class }
+                self.opaque(class)
             }
             0x92 => {
                 let (_, _) = (self.pop()?, self.pop()?);
-                Value::Opaque { function: self.pop()? }
+                let class = self.pop()?;
+                self.opaque(class)
             }
             0x81 => {
                 let (_, class) = (self.pop()?, self.pop()?);
                 match self.known(class) {
                     Some(Known::OrderedDict) => Value::Dict(Vec::new()),
                     Some(Known::Other) => Value::Object { class, state: None },
-                    _ => Value::Opaque { function: class },
+                    _ => self.opaque(class),
                 }
             }
             _ => {
@@ -529,6 +533,11 @@ impl<'a> Machine<'a> {
         Ok(())
     }
 
+    /// What a call of `function` would return.
+    fn opaque(&self, function: Id) -> Value {
+        Value::Opaque { function: origin(&self.values, function) }
+    }
+
     fn known(&self, id: Id) -> Option<Known> {
         match &self.values[id as usize] {
             Value::Global(global) => Some(global.known),
@@ -538,7 +547,7 @@ impl<'a> Machine<'a> {
 
     /// What `function(*arguments)` is, for the few functions that are known.
     fn reduce(&self, function: Id, arguments: &[Id]) -> Step<Made> {
-        let opaque = Made::New(Value::Opaque { function });
+        let opaque = Made::New(self.opaque(function));
         Ok(match (self.known(function), arguments) {
             (Some(Known::OrderedDict), []) => Made::New(Value::Dict(Vec::new())),
             (Some(Known::OrderedDict), [items]) => Made::New(Value::Dict(self.items(*items)?)),
@@ -552,7 +561,7 @@ impl<'a> Machine<'a> {
                 });
                 match &self.values[*storage as usize] {
                     Value::Storage(_) if plain => Made::New(self.tensor(*storage, *offset, *shape, *strides)?),
-                    Value::Opaque { function } => Made::New(Value::Opaque { function: *function }),
+                    Value::Opaque { .. } => Made::New(self.opaque(*storage)),
                     _ => opaque,
                 }
             }
@@ -651,7 +660,7 @@ impl<'a> Machine<'a> {
                 let elements = u64::try_from(elements).map_err(|_| self.damaged("a storage of negative length"))?;
                 Ok(Value::Storage(Box::new(Storage { dtype, class: *class, key: *key, elements })))
             }
-            (b"module", [_, class, ..]) => Ok(Value::Opaque { function: *class }),
+            (b"module", [_, class, ..]) => Ok(self.opaque(*class)),
             _ => Err(self.damaged("a persistent id of an unknown kind")),
         }
     }
