@@ -1,5 +1,10 @@
 //! The workbench: photos on the table, labels that change, folders of every kind, and what is told of it.
 
+/// Checkpoints from a server that drops, lies, redirects and refuses.
+mod downloads;
+/// The server.
+mod server;
+
 use std::{
     path::{Path, PathBuf},
     sync::{Arc, Mutex},

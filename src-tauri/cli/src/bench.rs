@@ -8,21 +8,20 @@ use std::{
 use cliploupe_workbench::{
     assets,
     bench::{self, Figure},
-    model_source::ModelSource,
 };
 use serde_json::json;
 
 use crate::{
     Report,
     args::{Bench, Common},
-    embed::load,
+    embed::{load, source},
     failure::Failed,
 };
 
 pub fn run(command: &Bench, common: &Common) -> Result<Report, Failed> {
     let folder =
         tempfile::tempdir().map_err(|error| Failed::work(format!("cannot make a temporary folder: {error}")))?;
-    let named = ModelSource::parse(&common.model, common.config.as_deref()).name();
+    let named = source(common)?.name();
     let mut sections = vec![section(common, &named, &common.model)?];
 
     if let Some(name) = &command.shape {
