@@ -8,12 +8,12 @@ use std::{
 
 use cliploupe_workbench::{
     messages::{Problem, ProblemCode, Transfer, TransferState},
-    store::{Halt, Hub, Outcome, Patience, Place, Recipe, RemoteFile, Stop, Store},
+    store::{Halt, Hub, Outcome, Patience, Place, Recipe, RemoteFile, Stop, Store, sha256},
 };
 
 use crate::{
     root,
-    server::{Do, Server, sha256},
+    server::{Do, Server},
 };
 
 pub const REPO: &str = "acme/tiny";

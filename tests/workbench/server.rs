@@ -11,7 +11,7 @@ use std::{
     time::Duration,
 };
 
-use sha2::{Digest, Sha256};
+use cliploupe_workbench::store::sha256;
 
 /// What is done with one GET instead of answering it well.
 #[derive(Debug, Clone)]
@@ -142,10 +142,6 @@ impl Drop for Server {
         self.shared.is_closed.store(true, SeqCst);
         let _ = TcpStream::connect(self.address);
     }
-}
-
-pub fn sha256(bytes: &[u8]) -> String {
-    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 fn read_request(stream: &TcpStream) -> Option<Asked> {

@@ -209,42 +209,46 @@ pub enum CheckOutcome {
     Fail,
 }
 
-/// What is checked, in this order. Each has its own parameters, which the words are filled with.
+/// What is checked. Each has parameters of its own, which the words are filled with; a skipped one has `reason`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, TS)]
 #[serde(rename_all = "camelCase")]
 pub enum CheckId {
-    /// Every file has the size and the hash of the record. Parameters: `count`, `file`, `expected`, `found`.
-    Files,
-    /// Every tensor is used, none is missing, none holds NaN or infinity, all shapes fit. Parameters: `parameters`,
+    /// Every file has the size and the hash of the record. `count`; where one has not: `file`, `expected`, `found`,
     /// `cause`.
+    Files,
+    /// Every tensor is used, none is missing, all shapes fit, all values are numbers. `parameters`, or `cause`.
     Load,
-    /// The device's stages agree with the CPU's. Figure: the largest difference relative to the stage's own size.
-    /// Parameters: `device`, `stage`, `difference`, `limit`, `count`.
-    Agreement,
-    /// Square projections are not transposed. Figure: how much better matched pairs score than with the transpose.
-    /// Parameters: `margin`, `swapped`, `projection`.
-    Orientation,
-    /// The activation function is the trained one. Parameters: `configured`, `margin`, `swapped`, `other`.
-    Activation,
-    /// The epsilon of the LayerNorms is the trained one. Parameters: as for the activation.
-    NormEpsilon,
-    /// How the text tower pools. Parameters: `pooling`, `causal`, `context`.
-    Pooling,
-    /// There is a tokenizer and its ids fit the tower. Parameters: `vocabulary`, `largest`, `start`, `end`, `cause`.
+    /// There is a tokenizer, and its ids fit the tower. `vocabulary`, `largest`, `start`, `end`, or `cause`.
     Tokenizer,
-    /// Mean, standard deviation and resizing are those of a known family. Parameters: `family`, `mean`, `std`, `resize`,
-    /// `interpolation`.
+    /// The feature of a text is taken where the whole text was seen. `pooling`, `causal` (`yes`, `no`, `unknown`),
+    /// `context`.
+    Pooling,
+    /// Mean and deviation are those of a known family. `family` (`openai`, `half`, `imagenet`, `zeroOne`, `unknown`),
+    /// `mean`, `std`, `resize`, `interpolation`.
     Preprocessing,
-    /// The scale and bias of logits are plausible. Figure: the scale. Parameters: `scale`, `bias`, `kind`.
+    /// Scale and bias of logits are plausible. Figure: the scale. `scale`, `bias`, `kind` (`softmax`, `sigmoid`).
     LogitScale,
-    /// Vectors are numbers, and differ between pictures. Figure: the mean cosine of two different pictures. Parameters:
-    /// `mean`, `count`.
+    /// Different pictures have different vectors. Figure: their mean cosine. `mean`, `count`, or `cause`.
     Spread,
-    /// Pictures score higher with their own label than with others'. Figure: mean cosine of matched less that of
-    /// unmatched pairs. Parameters: `margin`, `right`, `count`.
+    /// Photos find their own label. Figure: mean cosine with the own label less that with others. `margin`, `right`,
+    /// `count`.
     Samples,
-    /// The languages of its texts. Parameters: `language`.
+    /// The languages of its texts. `language`.
     Language,
+    /// Square projections are not transposed. Figure: what is gained by leaving them as they are. `projection`,
+    /// `margin`, `swapped`.
+    Orientation,
+    /// What the projections add to every vector is small beside what they say of it. Figure: the larger share.
+    /// `image`, `text`, in percent or `none`.
+    EffectiveBias,
+    /// The activation is the trained one. Figure: what is gained by leaving it. `configured`, `other`, `margin`,
+    /// `swapped`.
+    Activation,
+    /// The epsilon of LayerNorms is the trained one. As for the activation.
+    NormEpsilon,
+    /// A GPU gives the CPU's numbers at every stage. Figure: the largest difference relative to its stage. `device`,
+    /// `stage`, `difference`, `limit`, `count`, or `cause`.
+    Agreement,
 }
 
 /// One check of a model.

@@ -32,7 +32,7 @@ use std::{
 
 use self::journal::Journal;
 pub use self::{
-    download::{hash_all, hex},
+    download::{hash_all, hex, sha256},
     error::{DownloadError, size},
     halt::{Halt, Stop},
     http::Patience,

@@ -2,11 +2,9 @@
 
 use std::{fs, path::PathBuf};
 
-use sha2::{Digest, Sha256};
-
 use super::{
     DownloadError, Halt, Hub, Installed, Lock, Patience, Recipe, Record, RecordFile, RemoteFile, Stop, Store,
-    download::{Fetch, Step, hex},
+    download::{Fetch, Step, sha256},
     http::Client,
     journal::{FileState, Journal},
     meter::Meter,
@@ -309,8 +307,7 @@ impl<'a> Pull<'a> {
                 let path = self.incoming.join(name);
                 let bytes = format!("{json:#}\n").into_bytes();
                 write_whole(&path, &bytes).map_err(DownloadError::disk("write", &path))?;
-                let sha256 = hex(&Sha256::digest(&bytes));
-                Ok(RecordFile { name: name.clone(), bytes: bytes.len() as u64, sha256 })
+                Ok(RecordFile { name: name.clone(), bytes: bytes.len() as u64, sha256: sha256(&bytes) })
             })
             .collect()
     }
