@@ -1,5 +1,7 @@
 //! The engine against goldens: numbers from open_clip, transformers, Pillow, and files that are wrong on purpose.
 
+/// The linear algebra of projections, against numpy's.
+mod analysis;
 /// Pictures that are damaged, huge, odd or no pictures.
 mod bad_input;
 /// Checkpoints that are damaged, or not what they say.

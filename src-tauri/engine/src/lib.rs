@@ -2,9 +2,11 @@
 //!
 //! A file becomes a [`photo`], a photo becomes pixels ([`preprocess`]), a text becomes tokens ([`tokenizer`]), towers
 //! make a pooled feature of either ([`clip`]), a [`projection`] takes it to the joint space, and [`zero_shot`] compares.
+//! What a projection does, in numbers, is [`analysis`].
 //! [`checkpoint`] reads all of that from disk. The engine knows no window, no database and no network, and never falls
 //! back: what it cannot do is an error by name.
 
+pub mod analysis;
 pub mod checkpoint;
 pub mod clip;
 pub mod device;

@@ -120,6 +120,11 @@ impl Weights {
         }
     }
 
+    /// Where the file keeps the tensor that open_clip calls `name`, whether it is there or not.
+    pub fn place_of(&self, name: &str) -> Source {
+        (self.keys)(name)
+    }
+
     /// The shape of the tensor that open_clip calls `name`, as stored, if it is there under one name.
     pub fn shape_of(&self, name: &str) -> Option<Vec<usize>> {
         match (self.keys)(name) {
