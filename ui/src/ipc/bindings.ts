@@ -586,6 +586,10 @@ model: string | null,
  */
 tag: string | null, 
 /**
+ * Its kind of architecture, such as `vit` or `siglip2`.
+ */
+group: string | null, 
+/**
  * Where it stands.
  */
 state: ModelState, 
@@ -618,21 +622,25 @@ imagenetTop1: number | null,
  */
 licence: string | null, 
 /**
- * Whether the licence forbids commercial use.
+ * Whether the licence forbids commercial use, where known.
  */
-noncommercial: boolean, 
+noncommercial: boolean | null, 
 /**
- * Languages of its texts: `en`, `zh`, `multilingual`, …
+ * Languages of its texts: `en` or `multilingual`, where known.
  */
 language: string | null, 
 /**
- * What it is recommended for, such as `small`, `default` or `best`.
+ * What it is recommended for.
  */
-recommended: string | null, 
+recommended: "small" | "default" | "best" | "multilingual" | null, 
 /**
  * Why, in English.
  */
 why: string | null, 
+/**
+ * What else is to be known of it, in English.
+ */
+note: string | null, 
 /**
  * Where it comes from: a repository of the hub, or an address.
  */
