@@ -177,7 +177,7 @@ export function nextModelOrder(order: ModelOrder, by: OrderBy): ModelOrder {
   return { by, descending: by === "accuracy" };
 }
 
-export type SectionId = "here" | "moving" | "recommended" | "rest" | "all";
+export type SectionId = "here" | "moving" | "recommended" | "rest" | "refused" | "all";
 export interface Section {
   id: SectionId;
   models: CatalogueModel[];
@@ -188,14 +188,15 @@ const PURPOSES: readonly (string | null)[] = ["default", "small", "best", "multi
 /** By recommendation the list has parts, in the order of use; any other order is one plain list. */
 export function arranged(models: readonly CatalogueModel[], order: ModelOrder, compareNames: (a: string, b: string) => number): Section[] {
   if (order.by !== "recommended") return filled([{ id: "all", models: sorted(models, order, compareNames) }]);
-  const isRecommended = (model: CatalogueModel) => model.recommended !== null && model.unsupported === null;
-  const away = models.filter((model) => !isHere(model) && model.transfer === null);
+  const isAway = (model: CatalogueModel) => !isHere(model) && model.transfer === null;
+  const toBeHad = models.filter((model) => isAway(model) && model.unsupported === null);
   return filled([
     { id: "moving", models: models.filter((model) => !isHere(model) && model.transfer !== null) },
     // What the shell lists first is the built-in one, then the installed ones.
     { id: "here", models: models.filter(isHere) },
-    { id: "recommended", models: away.filter(isRecommended).sort((a, b) => PURPOSES.indexOf(a.recommended) - PURPOSES.indexOf(b.recommended)) },
-    { id: "rest", models: away.filter((model) => !isRecommended(model)) },
+    { id: "recommended", models: toBeHad.filter((model) => model.recommended !== null).sort((a, b) => PURPOSES.indexOf(a.recommended) - PURPOSES.indexOf(b.recommended)) },
+    { id: "rest", models: toBeHad.filter((model) => model.recommended === null) },
+    { id: "refused", models: models.filter((model) => isAway(model) && model.unsupported !== null) },
   ]);
 }
 

@@ -19,7 +19,7 @@ export function modelTitle(model: CatalogueModel): string {
 /** Everything by which a person may look for a model. */
 export function searchWords(model: CatalogueModel): string {
   const { name, group, licence, language, recommended, source, why } = model;
-  const known = [modelTitle(model), name, licence, source, group, group && groupName(group), language && languageName(language), why];
+  const known = [modelTitle(model), name, licence, source, group, group && groupName(group), language, language && languageName(language), why];
   if (recommended !== null) known.push(recommended, t(`recommended.${recommended}`));
   return known.filter(Boolean).join("\n");
 }

@@ -98,12 +98,12 @@ function filled(key: string, params: Readonly<Record<string, string>>): string |
   }
 }
 
-/** What a model is good for and where it fails. */
-export function limits(model: CatalogueModel): string {
-  if (model.state === "embedded") return t("model.limits.full");
-  if (model.model === null) return t("model.other.full");
+/** What a model is good for and where it fails, a paragraph each. */
+export function limits(model: CatalogueModel): string[] {
+  if (model.state === "embedded") return [t("model.limits.full")];
+  if (model.model === null) return [t("model.other.full")];
   const texts = model.language === "multilingual" ? "limits.multilingual" : model.language === "en" ? "limits.english" : null;
-  return [t("limits.clip"), texts && t(texts)].filter(Boolean).join(" ");
+  return texts === null ? [t("limits.clip")] : [t("limits.clip"), t(texts)];
 }
 
 /** How cosines become scores: `Softmax · scale 100.0`. */
