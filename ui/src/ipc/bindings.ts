@@ -814,9 +814,9 @@ hub: Hub, };
 export type CheckOutcome = "skipped" | "pass" | "warn" | "fail";
 
 /**
- * What is checked, in this order. Each has its own parameters, which the words are filled with.
+ * What is checked. Each has parameters of its own, which the words are filled with; a skipped one has `reason`.
  */
-export type CheckId = "files" | "load" | "agreement" | "orientation" | "activation" | "normEpsilon" | "pooling" | "tokenizer" | "preprocessing" | "logitScale" | "spread" | "samples" | "language";
+export type CheckId = "files" | "load" | "tokenizer" | "pooling" | "preprocessing" | "logitScale" | "spread" | "samples" | "language" | "orientation" | "effectiveBias" | "activation" | "normEpsilon" | "agreement";
 
 /**
  * One check of a model.

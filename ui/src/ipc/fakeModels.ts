@@ -116,7 +116,7 @@ export class FakeModels {
     const checks = checked(name === MINE);
     for (const [index, { id }] of checks.entries()) {
       if (this.#stopped.has(name)) {
-        const made = checks.map((check, place) => (place < index ? check : { ...check, outcome: "skipped" as const, figure: null, message: "Not checked: stopped." }));
+        const made = checks.map((check, place) => (place < index ? check : { ...check, outcome: "skipped" as const, figure: null, params: { reason: "stopped" }, message: "not made: stopped before" }));
         return { name, outcome: "warn", checks: made };
       }
       this.#send({ kind: "verifyProgress", progress: { name, id, fraction: index / checks.length, checks: checks.slice(0, index) } });

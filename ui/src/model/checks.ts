@@ -3,8 +3,8 @@ import type { Check, CheckId, CheckOutcome, VerifyReport } from "../ipc/bindings
 
 /** Every check in the order they are made; the compiler keeps it complete. */
 const ORDER: Record<CheckId, number> = {
-  files: 0, load: 1, agreement: 2, orientation: 3, activation: 4, normEpsilon: 5, pooling: 6, tokenizer: 7, preprocessing: 8,
-  logitScale: 9, spread: 10, samples: 11, language: 12,
+  files: 0, load: 1, tokenizer: 2, pooling: 3, preprocessing: 4, logitScale: 5, spread: 6, samples: 7, language: 8, orientation: 9,
+  effectiveBias: 10, activation: 11, normEpsilon: 12, agreement: 13,
 };
 export const CHECK_IDS = (Object.keys(ORDER) as CheckId[]).sort((a, b) => ORDER[a] - ORDER[b]);
 
@@ -21,6 +21,14 @@ export function reportText(report: VerifyReport): string {
     return `${outcome.padEnd(7)} ${id}${shown}: ${message}`;
   });
   return [`${report.name}: ${report.outcome}`, ...lines].join("\n") + "\n";
+}
+
+/** Keys of the sentence about what a check found, the most exact one first. */
+export function sentenceKeys({ id, outcome, params }: Check): string[] {
+  if (outcome === "skipped") return [`check.skipped.${params.reason}`];
+  if (outcome === "pass") return [`check.${id}.pass`];
+  if (params.cause !== undefined) return [`check.${id}.cause`, "check.cause"];
+  return [`check.${id}.${outcome}`, `check.${id}.bad`];
 }
 
 /** A check's number with as many digits as it needs: differences are small, scales are not. */

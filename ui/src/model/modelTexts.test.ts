@@ -3,7 +3,7 @@ import { describe, expect, it } from "vitest";
 import catalogue from "../../../assets/models/catalogue.json";
 import en from "../i18n/en.json";
 import type { Check } from "../ipc/bindings";
-import { CHECK_IDS, countOf, figureText, reportText } from "./checks";
+import { CHECK_IDS, countOf, figureText, reportText, sentenceKeys } from "./checks";
 import { faultOf } from "./hubAddress";
 
 const ENGLISH: Record<string, string> = en;
@@ -30,9 +30,14 @@ describe("words_for_the_catalogue", () => {
 describe("checks", () => {
   const check = (change: Partial<Check>): Check => ({ id: "files", outcome: "pass", figure: null, params: {}, message: "All good.", ...change });
   it("have_words_for_each", () => {
-    const wanted = CHECK_IDS.flatMap((id) => [`check.${id}`, `check.${id}.good`, `check.${id}.bad`, `figure.${id}`]);
+    const wanted = CHECK_IDS.flatMap((id) => [`check.${id}`, `check.${id}.pass`, `figure.${id}`]);
     expect(wanted.filter((key) => ENGLISH[key] === undefined)).toEqual([]);
-    expect(CHECK_IDS).toHaveLength(13);
+    expect(new Set(CHECK_IDS).size).toBe(14);
+  });
+  it("say_the_reason_before_the_rule", () => {
+    expect(sentenceKeys(check({ outcome: "skipped", params: { reason: "noGpu" } }))).toEqual(["check.skipped.noGpu"]);
+    expect(sentenceKeys(check({ outcome: "fail", params: { cause: "x" } }))).toEqual(["check.files.cause", "check.cause"]);
+    expect(sentenceKeys(check({ outcome: "warn" }))).toEqual(["check.files.warn", "check.files.bad"]);
   });
   it("are_counted_by_outcome", () => {
     expect(countOf([check({}), check({ outcome: "warn" }), check({})])).toEqual({ skipped: 0, pass: 2, warn: 1, fail: 0 });

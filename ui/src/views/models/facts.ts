@@ -49,8 +49,11 @@ export function makeFacts(model: CatalogueModel, info: ModelInfo | undefined, ch
 function preprocessing(checks: readonly Check[]): Fact {
   const params = checks.find((check) => check.id === "preprocessing")?.params;
   const term = t("facts.preprocessing");
-  const words = [params?.resize, params?.interpolation, params?.mean && `μ ${params.mean}`, params?.std && `σ ${params.std}`].filter(Boolean);
-  return words.length > 0 ? { term, value: words.join(" · ") } : { term, value: t("facts.laterVerified"), unknown: true };
+  if (params?.resize === undefined || params.interpolation === undefined || params.mean === undefined || params.std === undefined) {
+    return { term, value: t("facts.laterVerified"), unknown: true };
+  }
+  const { resize, interpolation, mean, std } = params;
+  return { term, value: t("facts.preprocessingWords", { resize, interpolation, mean, std }) };
 }
 
 function tokens(info: ModelInfo | undefined, checks: readonly Check[]): Fact {

@@ -57,8 +57,10 @@ describe.each(["en", "zh-CN"] as const)("the_models_screen_in_%s", (language) =>
     await vi.advanceTimersByTimeAsync(10_000);
     await checking;
     const html = drawn(app);
-    expect(html.match(/data-testid="check"/gu)).toHaveLength(13);
+    expect(html.match(/data-testid="check"/gu)).toHaveLength(14);
     expect(html).toContain('data-id="activation" data-outcome="fail"');
+    // Every sentence of the report is in the person's language.
+    expect(html).not.toMatch(/class="found[^"]*" lang="en"/u);
   });
 
   it("falls_back_to_the_shells_english_where_a_check_lacks_a_value", async () => {

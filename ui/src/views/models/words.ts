@@ -1,5 +1,6 @@
 // The sentences of the Models screen.
 import type { CatalogueModel, Check, ModelInfo, Transfer } from "../../ipc/bindings";
+import { sentenceKeys } from "../../model/checks";
 import * as format from "../../model/format";
 import { shareOf, standingOf } from "../../model/models";
 import { currentLocale, explain, t, tIfKnown } from "../../state/i18n.svelte";
@@ -84,9 +85,19 @@ export function spokenRow(model: CatalogueModel, state: string): string {
 
 /** What a check is about, and what it found, in the person's language; the shell's own English where the words lack a value. */
 export function checkWords(check: Check): { title: string; found: string; isEnglish: boolean } {
-  const title = t(`check.${check.id}`);
-  const found = check.outcome === "skipped" ? null : filled(`check.${check.id}.${check.outcome === "pass" ? "good" : "bad"}`, check.params);
-  return { title, found: found ?? check.message, isEnglish: found === null };
+  const values = readable(check.params);
+  const found = sentenceKeys(check).reduce<string | null>((sentence, key) => sentence ?? filled(key, values), null);
+  return { title: t(`check.${check.id}`), found: found ?? check.message, isEnglish: found === null };
+}
+
+/** Counts with their separators, other numbers with the digits that matter. */
+function readable(params: Readonly<Record<string, string>>): Record<string, string> {
+  const shown = ([key, value]: [string, string]): [string, string] => {
+    if (["count", "parameters", "vocabulary", "context"].includes(key) && /^\d+$/u.test(value)) return [key, format.count(Number(value), currentLocale())];
+    if (["scale", "bias"].includes(key) && Number.isFinite(Number(value))) return [key, format.signed(Number(value), 2)];
+    return [key, value];
+  };
+  return Object.fromEntries(Object.entries(params).map(shown));
 }
 
 /** A message with values that another program sent: one that is missing must not break the page. */
