@@ -164,7 +164,7 @@ mod tests {
 
     #[test]
     fn the_token_goes_to_the_hub_alone_and_never_in_the_open() {
-        let hub = |endpoint| hub(Some(endpoint), "");
+        let hub = |endpoint: &str| hub(Some(endpoint), "");
         let told = |endpoint: &str, url: &str| hub(endpoint).token_for(&url.parse().unwrap()).is_some();
         assert!(told("https://hub.example", "https://hub.example:443/x"));
         assert!(!told("https://hub.example", "https://cdn.hub.example/x"));
