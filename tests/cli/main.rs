@@ -1,5 +1,11 @@
 //! `cliploupe-cli` as scripts meet it: arguments in, text or JSON and an exit code out.
 
+/// Checkpoints by name.
+mod models;
+/// A hub on this machine.
+#[path = "../workbench/server.rs"]
+mod server;
+
 use std::{
     path::{Path, PathBuf},
     process::Output,

@@ -178,6 +178,21 @@ fn only_folders_with_our_record_below_the_models_folder_are_removed() {
 }
 
 #[test]
+fn what_a_broken_off_copy_or_removal_left_is_swept_away_and_downloads_are_not() {
+    let place = Place::new();
+    let (incoming, removed) = (place.store.root().join(".incoming"), place.store.root().join(".removed-x-1"));
+    for folder in ["copy", "download"] {
+        fs::create_dir_all(incoming.join(folder)).unwrap();
+        fs::write(incoming.join(folder).join("half"), "x").unwrap();
+    }
+    fs::write(incoming.join("download.json"), r#"{"name":"download","total":null,"files":{}}"#).unwrap();
+    fs::create_dir_all(&removed).unwrap();
+    place.store.sweep();
+    assert!(!incoming.join("copy").exists() && !removed.exists() && incoming.join("download/half").exists());
+    assert_eq!(place.store.unfinished()[0].name, "download");
+}
+
+#[test]
 fn a_damaged_record_is_told_and_does_not_hide_the_others() {
     let place = Place::new();
     let path = place.checkpoint("clip-vit");

@@ -1,5 +1,7 @@
 //! A server on this machine that serves files as the hub does, and misbehaves as it is told.
 
+#![allow(dead_code, reason = "the tests of two crates share it, and neither uses all of it")]
+
 use std::{
     collections::{BTreeMap, VecDeque},
     io::{BufRead, BufReader, Read, Write},
@@ -252,4 +254,34 @@ fn head(stream: &mut TcpStream, status: &str, headers: &[(&str, String)]) -> std
     headers.iter().for_each(|(name, value)| text.push_str(&format!("{name}: {value}\r\n")));
     text.push_str("\r\n");
     stream.write_all(text.as_bytes())
+}
+
+/// A proxy on this machine that connects everybody with `server`, whatever they ask for. Gives its address.
+pub fn tunnel_to(server: &Server) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let (address, target) = (listener.local_addr().unwrap(), server.address);
+    std::thread::spawn(move || {
+        for mut client in listener.incoming().filter_map(Result::ok) {
+            std::thread::spawn(move || {
+                let asked = read_head(&mut client);
+                assert!(asked.starts_with("CONNECT "), "{asked}");
+                client.write_all(b"HTTP/1.1 200 Connected\r\n\r\n").unwrap();
+                let mut hub = TcpStream::connect(target).unwrap();
+                let (mut up, mut down) = (client.try_clone().unwrap(), hub.try_clone().unwrap());
+                std::thread::spawn(move || std::io::copy(&mut up, &mut hub));
+                let _ = std::io::copy(&mut down, &mut client);
+                let _ = client.shutdown(std::net::Shutdown::Both);
+            });
+        }
+    });
+    format!("http://{address}")
+}
+
+/// Everything up to the empty line, and not a byte more.
+fn read_head(stream: &mut TcpStream) -> String {
+    let (mut text, mut byte) = (Vec::new(), [0]);
+    while !text.ends_with(b"\r\n\r\n") && stream.read(&mut byte).is_ok_and(|count| count == 1) {
+        text.push(byte[0]);
+    }
+    String::from_utf8_lossy(&text).into_owned()
 }

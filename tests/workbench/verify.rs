@@ -79,7 +79,7 @@ fn a_file_that_changed_since_it_was_installed_is_found() {
     let import = Import { path: root("tests/fixtures/clip/clip-vit"), ..Import::default() };
     store.import(&import, &Halt::default(), &mut |_| {}).unwrap();
     let source = || ModelSource::find("clip-vit", None, Some(&store)).unwrap();
-    let files = |source| check(&checked(source, "cpu"), CheckId::Files).clone();
+    let files = |source: &ModelSource| check(&checked(source, "cpu"), CheckId::Files).clone();
     assert_eq!(files(&source()).outcome, CheckOutcome::Pass);
 
     let weights = store.find("clip-vit").unwrap().folder.join(WEIGHTS);
@@ -99,7 +99,7 @@ fn checks_that_a_person_stops_are_skipped() {
     let halt = Halt::default();
     halt.ask(Stop::Cancel);
     let report = verify(&fixture("clip-vit"), &"cpu".parse().unwrap(), &halt, &mut |_| {}).unwrap();
-    assert!(report.checks.iter().all(|check| check.outcome == CheckOutcome::Skipped));
+    assert_eq!(report.outcome, CheckOutcome::Skipped);
     assert!(report.checks.len() == 14 && report.checks.iter().all(|check| check.params["reason"] == "stopped"));
 }
 

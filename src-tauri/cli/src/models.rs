@@ -5,7 +5,7 @@ use std::io::{self, BufRead, IsTerminal, Write};
 use cliploupe_workbench::{
     catalogue::Catalogue,
     messages::{
-        CatalogueModel, Check, CheckOutcome, InstalledModel, ModelState, Transfer, TransferState, VerifyReport,
+        CatalogueModel, Check, CheckId, CheckOutcome, InstalledModel, ModelState, Transfer, TransferState, VerifyReport,
     },
     model_source::ModelSource,
     models,
@@ -73,6 +73,8 @@ fn row(model: &CatalogueModel, width: usize) -> String {
     let accuracy = model.imagenet_top1.map(|top1| format!("{:.1} %", top1 * 100.0)).unwrap_or_default();
     let licence = model.licence.as_deref().unwrap_or_default();
     let mut remarks = vec![licence.to_owned()];
+    remarks.extend((model.noncommercial == Some(true)).then(|| "not for commercial use".to_owned()));
+    remarks.extend(model.language.clone().filter(|language| language != "en"));
     remarks.extend(model.recommended.map(|purpose| format!("recommended: {purpose}")));
     remarks.extend(model.unsupported.as_ref().map(|what| format!("not supported: {what}")));
     remarks.retain(|remark| !remark.is_empty());
@@ -141,6 +143,7 @@ fn pull(command: &ModelsPull, common: &Common) -> Result<Report, Failed> {
 
 fn import(command: &ModelsImport, common: &Common) -> Result<Report, Failed> {
     let store = Store::of_user()?;
+    store.sweep();
     let import = Import {
         path: command.path.clone(),
         config: common.config.clone(),
@@ -175,7 +178,7 @@ fn check(command: &ModelsVerify, common: &Common) -> Result<Report, Failed> {
     bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
     let report = verify::verify(&source, &common.device.parse()?, &Halt::default(), &mut |progress| {
         bar.set_position((progress.fraction * 1000.0) as u64);
-        bar.set_message(id_text(&progress.id));
+        bar.set_message(id_text(progress.id));
     });
     bar.finish_and_clear();
     let report = report?;
@@ -183,7 +186,7 @@ fn check(command: &ModelsVerify, common: &Common) -> Result<Report, Failed> {
     Ok(Report { text: report_text(&report), json: json!(report), complete })
 }
 
-fn id_text(id: &impl serde::Serialize) -> String {
+fn id_text(id: CheckId) -> String {
     json!(id).as_str().unwrap_or_default().to_owned()
 }
 
@@ -192,7 +195,8 @@ fn report_text(report: &VerifyReport) -> String {
     let verdict = match report.outcome {
         CheckOutcome::Fail => "something is wrong with it",
         CheckOutcome::Warn => "it can be used, and something is unusual",
-        CheckOutcome::Pass | CheckOutcome::Skipped => "it is as it should be",
+        CheckOutcome::Pass => "it is as it should be",
+        CheckOutcome::Skipped => "nothing was checked",
     };
     format!("{lines}{}: {verdict}\n", report.name)
 }
@@ -204,7 +208,7 @@ fn check_line(check: &Check) -> String {
         CheckOutcome::Fail => "FAIL",
         CheckOutcome::Skipped => "skip",
     };
-    format!("{outcome}  {:<14} {}\n", id_text(&check.id), check.message)
+    format!("{outcome}  {:<14} {}\n", id_text(check.id), check.message)
 }
 
 fn remove(command: &ModelsRemove) -> Result<Report, Failed> {

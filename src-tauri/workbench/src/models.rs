@@ -50,6 +50,7 @@ pub struct Models {
 impl Models {
     /// The models in `store`. `tell` hears of every change; it is called under a lock and must not ask back.
     pub fn new(store: Store, hub: Hub, patience: Patience, tell: Tell) -> Self {
+        store.sweep();
         let left = store.unfinished().into_iter().map(|transfer| {
             let running = Running { transfer, halt: Halt::default(), is_running: false, has_turn: false };
             (running.transfer.name.clone(), running)
@@ -176,14 +177,14 @@ impl Models {
 
     /// Removes an installed model, unless it computes.
     pub fn remove(&self, name: &str) -> Result<(), Problem> {
-        let state = self.state();
-        if state.active == name {
+        if self.state().active == name {
             let message = format!("{name} was not removed: it computes now. Switch to another model first.");
             return Err(Problem::new(ProblemCode::ModelInUse, &[("name", name)], message));
         }
-        self.store.remove(name)?;
-        self.tell_list(&state);
-        Ok(())
+        // Without the lock: gigabytes take a while to go.
+        let result = self.store.remove(name);
+        self.tell_list(&self.state());
+        result
     }
 
     fn begin(&self, state: &mut State, name: &str, halt: &Halt) -> Result<(), Problem> {

@@ -239,7 +239,7 @@ pub enum CheckId {
     /// `margin`, `swapped`.
     Orientation,
     /// What the projections add to every vector is small beside what they say of it. Figure: the larger share.
-    /// `image`, `text`, in percent or `none`.
+    /// `image`, `text`: shares such as `8 %`, or `none`.
     EffectiveBias,
     /// The activation is the trained one. Figure: what is gained by leaving it. `configured`, `other`, `margin`,
     /// `swapped`.

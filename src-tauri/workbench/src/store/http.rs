@@ -134,8 +134,8 @@ impl Client {
     /// What the server says of a file without sending it.
     pub fn head(&self, url: &str) -> Result<Answer, DownloadError> {
         match self.ask(&Method::HEAD, url, &[]) {
-            // Some servers know nothing but GET; its body is not read.
-            Err(DownloadError::Status { status: 405 | 501, .. }) => self.ask(&Method::GET, url, &[]),
+            // Some servers know nothing but GET, and some sign their redirects for nothing else. Its body is not read.
+            Err(DownloadError::Status { status: 403 | 405 | 501, .. }) => self.ask(&Method::GET, url, &[]),
             other => other,
         }
     }

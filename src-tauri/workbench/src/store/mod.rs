@@ -224,7 +224,31 @@ impl Store {
         let folder = folder_name(name)?;
         let going = self.root.join(format!("{REMOVED}{folder}-{}", std::process::id()));
         fs::rename(&installed.folder, &going).map_err(|error| failed(&error))?;
-        fs::remove_dir_all(&going).map_err(|error| failed(&error))
+        match fs::remove_dir_all(&going) {
+            // Another program may have swept it away.
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(failed(&error)),
+            _ => Ok(()),
+        }
+    }
+
+    /// Removes what a program that broke off left and nobody can go on with: half of a copy, half of a removal.
+    pub fn sweep(&self) {
+        let folders = |path: &Path| {
+            let entries = fs::read_dir(path).into_iter().flatten().filter_map(Result::ok);
+            entries.filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir())).map(|entry| entry.path())
+        };
+        let name = |path: &Path| path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+        for path in folders(&self.incoming()) {
+            let is_download = path.with_file_name(format!("{}.json", name(&path))).is_file();
+            // A folder's name is a model's name too, with the same lock.
+            if !is_download && let Ok(lock) = self.lock(&name(&path)) {
+                // What cannot be removed now is met again the next time.
+                let _ = self.discard_locked(&lock);
+            }
+        }
+        for path in folders(&self.root).filter(|path| name(path).starts_with(REMOVED)) {
+            let _ = fs::remove_dir_all(path);
+        }
     }
 
     fn incoming(&self) -> PathBuf {
