@@ -1,11 +1,11 @@
 use cliploupe_engine::{Device, clip::ScoreKind, device::read, zero_shot::Scoring};
 
-use crate::support::{CPU, check, fixture, goldens, input_tokens, load};
+use crate::support::{CPU, Copy, check, fixture, goldens, input_tokens, load};
 
 fn passes(name: &str) {
-    let folder = fixture(&format!("clip/{name}"));
-    let model = load(&folder, &Device::flex()).unwrap();
-    let golden = goldens(&folder.join("golden.safetensors"));
+    let copy = Copy::of(name);
+    let model = copy.load().unwrap();
+    let golden = copy.golden();
     check(&model, &golden, CPU).unwrap();
     // Cutting a batch of texts to what matters must not change its features.
     let tokens = input_tokens(&golden);
@@ -14,49 +14,65 @@ fn passes(name: &str) {
     assert!(whole.iter().zip(&short).all(|(a, b)| (a - b).abs() < 1e-5), "cutting texts changed their features");
 }
 
-#[test]
-fn clip_vit() {
-    passes("clip-vit");
+/// One test per golden model, and one that none is forgotten.
+macro_rules! golden_models {
+    ($($test:ident: $name:literal,)*) => {
+        $(
+            #[test]
+            fn $test() {
+                passes($name);
+            }
+        )*
+
+        #[test]
+        fn every_golden_model_has_its_test() {
+            let mut tested = vec![$($name),*];
+            // Checked from picture file to probabilities, in `zero_shot.rs`.
+            tested.push("e2e-clip-f16");
+            let folders = std::fs::read_dir(fixture("clip")).unwrap().map(|entry| entry.unwrap());
+            let folders = folders.filter(|entry| entry.file_type().unwrap().is_dir());
+            let mut models: Vec<_> = folders.map(|entry| entry.file_name().into_string().unwrap()).collect();
+            tested.sort_unstable();
+            models.sort();
+            assert_eq!(tested, models);
+        }
+    };
 }
 
-#[test]
-fn clip_vit_quickgelu() {
-    passes("clip-vit-quickgelu");
-}
-
-#[test]
-fn clip_vit_layerscale() {
-    passes("clip-vit-layerscale");
-}
-
-#[test]
-fn clipa() {
-    passes("clipa");
-}
-
-#[test]
-fn worldwide_eos() {
-    passes("worldwide-eos");
-}
-
-#[test]
-fn custom_text() {
-    passes("custom-text");
-}
-
-#[test]
-fn bias_text_linear() {
-    passes("bias-text-linear");
-}
-
-#[test]
-fn hf_clip() {
-    passes("hf-clip");
-}
-
-#[test]
-fn hf_clip_gelu() {
-    passes("hf-clip-gelu");
+golden_models! {
+    bias_text_linear: "bias-text-linear",
+    bias_timm_linear: "bias-timm-linear",
+    bias_timm_mlp: "bias-timm-mlp",
+    clip_rn: "clip-rn",
+    clip_vit: "clip-vit",
+    clip_vit_layerscale: "clip-vit-layerscale",
+    clip_vit_quickgelu: "clip-vit-quickgelu",
+    clipa: "clipa",
+    coca: "coca",
+    convnext_linear: "convnext-linear",
+    convnext_mlp: "convnext-mlp",
+    convnext_xxl_eps: "convnext-xxl-eps",
+    custom_text: "custom-text",
+    eva01: "eva01",
+    eva02: "eva02",
+    eva02_postnorm: "eva02-postnorm",
+    hf_chinese_clip: "hf-chinese-clip",
+    hf_clip: "hf-clip",
+    hf_clip_gelu: "hf-clip-gelu",
+    hf_siglip: "hf-siglip",
+    mobileclip_b: "mobileclip-b",
+    mobileclip_s: "mobileclip-s",
+    mobileclip2_l: "mobileclip2-l",
+    nllb_linear: "nllb-linear",
+    pe_core: "pe-core",
+    pe_core_nocls: "pe-core-nocls",
+    roberta_mlp: "roberta-mlp",
+    siglip: "siglip",
+    siglip_proj_none: "siglip-proj-none",
+    siglip2: "siglip2",
+    vitamin: "vitamin",
+    worldwide_eos: "worldwide-eos",
+    xlmr_mlp: "xlmr-mlp",
 }
 
 #[test]

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Parser, Subcommand, ValueEnum};
+use cliploupe_workbench::bench;
 
 /// Labels photos with CLIP on your own machine, and opens CLIP's projection layers.
 #[derive(Debug, Parser)]
@@ -17,7 +18,7 @@ pub struct Args {
 /// Options of every command.
 #[derive(Debug, Clone, clap::Args)]
 pub struct Common {
-    /// The model: `embedded`, the name of an installed one, a folder, or a .safetensors file
+    /// The model: `embedded`, the name of an installed one, a folder, or a .safetensors, .pt, .pth or .bin file
     #[arg(long, global = true, default_value = "embedded", value_name = "NAME_OR_DIR")]
     pub model: String,
     /// Configuration of a model given as a file, if it does not lie beside it
@@ -134,15 +135,8 @@ pub struct Preprocess {
 #[derive(Debug, clap::Args)]
 pub struct Bench {
     /// Also measure a checkpoint of this shape with random weights, made for the purpose
-    #[arg(long, value_enum, value_name = "SHAPE")]
-    pub shape: Option<Shape>,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum Shape {
-    /// ViT-B/32 with CLIP's text tower, 151 million parameters
-    #[value(name = "vit-b-32")]
-    VitB32,
+    #[arg(long, value_parser = bench::SHAPES.map(|shape| shape.name), value_name = "SHAPE")]
+    pub shape: Option<String>,
 }
 
 #[derive(Debug, Subcommand)]

@@ -10,7 +10,7 @@ use crate::{
         Clip, TokenBatch,
         config::{ClipConfig, TokenizerKind},
         normalise,
-        transformers::{clip_config, clip_keys},
+        transformers::{TEXT_MODEL_TYPES, read_config},
     },
     device::read,
     error::LoadError,
@@ -30,11 +30,19 @@ const MAX_JSON_BYTES: u64 = 4 << 20;
 /// The largest tokenizers (a quarter of a million words in several scripts) take some 35 MB.
 const MAX_TOKENIZER_BYTES: u64 = 128 << 20;
 
-/// Names of open_clip weights in a folder, in open_clip's own order of preference (`factory.py:241-252`).
-const OPEN_CLIP_WEIGHTS: &[&str] =
-    &["open_clip_model.safetensors", "open_clip_pytorch_model.safetensors", "model.safetensors"];
+/// Names of open_clip weights in a folder, in open_clip's own order of preference (`factory.py:234-238` of 3.3.0).
+const OPEN_CLIP_WEIGHTS: &[&str] = &[
+    "open_clip_model.safetensors",
+    "open_clip_pytorch_model.safetensors",
+    "open_clip_pytorch_model.bin",
+    "open_clip_pytorch_model.pth",
+    "model.safetensors",
+    "pytorch_model.bin",
+    "pytorch_model.pth",
+    "model.pth",
+];
 const OPEN_CLIP_CONFIG: &str = "open_clip_config.json";
-const TRANSFORMERS_WEIGHTS: &str = "model.safetensors";
+const TRANSFORMERS_WEIGHTS: &[&str] = &["model.safetensors", "pytorch_model.bin"];
 const TRANSFORMERS_CONFIG: &str = "config.json";
 
 /// Who wrote a checkpoint, which decides the names and the orientation of its tensors.
@@ -42,7 +50,7 @@ const TRANSFORMERS_CONFIG: &str = "config.json";
 pub enum Layout {
     /// `open_clip_config.json` and open_clip's names.
     OpenClip,
-    /// `config.json` of a `CLIPModel` and transformers' names.
+    /// `config.json` of a model with two towers and transformers' names.
     Transformers,
 }
 
@@ -51,7 +59,7 @@ pub enum Layout {
 pub struct Checkpoint {
     /// The folder, or the weights file, that was given.
     pub given: PathBuf,
-    /// The safetensors file.
+    /// The safetensors or PyTorch file.
     pub weights: PathBuf,
     /// The configuration.
     pub config: PathBuf,
@@ -74,7 +82,7 @@ impl Checkpoint {
         }
     }
 
-    /// Finds the files below `path`: a folder, or a `.safetensors` file with its configuration beside it or given.
+    /// Finds the files below `path`: a folder, or a weights file with its configuration beside it or given.
     pub fn find(path: &Path, config: Option<&Path>) -> Result<Self, LoadError> {
         let none = |reason| LoadError::NotACheckpoint { reason, path: path.to_owned() };
         if path.is_file() {
@@ -100,42 +108,48 @@ impl Checkpoint {
 
     fn of_folder(folder: &Path) -> Option<Self> {
         let existing = |name: &str| Some(folder.join(name)).filter(|path| path.is_file());
+        let first = |names: &[&str], is_wanted: &dyn Fn(&str) -> bool| {
+            names.iter().filter(|name| is_wanted(name)).find_map(|name| existing(name))
+        };
         let checkpoint =
             |weights, config, layout| Self { given: folder.to_owned(), weights, config, layout, files: Files::Disk };
-        let transformers = || {
-            let (weights, config) = (existing(TRANSFORMERS_WEIGHTS)?, existing(TRANSFORMERS_CONFIG)?);
+        let transformers = |safe: bool| {
+            let config = existing(TRANSFORMERS_CONFIG)?;
+            let weights = first(TRANSFORMERS_WEIGHTS, &|name| is_safetensors(name) == safe)?;
             // The embedded model's folder has a config.json too: that of its text tower.
-            let is_clip = read_json(Files::Disk, &config).ok()?.get("model_type").is_none_or(|kind| kind != "bert");
-            is_clip.then(|| checkpoint(weights, config, Layout::Transformers))
+            let model_type = read_json(Files::Disk, &config).ok()?.get("model_type").cloned();
+            let is_text = model_type.is_some_and(|kind| TEXT_MODEL_TYPES.into_iter().any(|text| kind == text));
+            (!is_text).then(|| checkpoint(weights, config, Layout::Transformers))
         };
-        let open_clip = |names: &[&str]| {
+        let open_clip = |safe: bool, named: bool| {
             let config = existing(OPEN_CLIP_CONFIG)?;
-            let weights = names.iter().find_map(|name| existing(name))?;
-            Some(checkpoint(weights, config, Layout::OpenClip))
+            let is_wanted = |name: &str| is_safetensors(name) == safe && name.starts_with("open_clip_") == named;
+            Some(checkpoint(first(OPEN_CLIP_WEIGHTS, &is_wanted)?, config, Layout::OpenClip))
         };
-        // Some repositories hold both layouts, and then `model.safetensors` is the transformers one.
-        open_clip(&OPEN_CLIP_WEIGHTS[..2]).or_else(transformers).or_else(|| open_clip(OPEN_CLIP_WEIGHTS))
+        // Any safetensors file comes before any pickle. Some repositories hold both layouts, and then those weights
+        // that are not named after open_clip are the transformers ones.
+        [true, false]
+            .into_iter()
+            .find_map(|safe| open_clip(safe, true).or_else(|| transformers(safe)).or_else(|| open_clip(safe, false)))
     }
+}
 
-    fn keys(&self) -> KeyTable {
-        match self.layout {
-            Layout::OpenClip => open_clip_keys,
-            Layout::Transformers => clip_keys,
-        }
-    }
+/// Which of two files goes first; what is in a file is decided by its content.
+fn is_safetensors(name: &str) -> bool {
+    name.ends_with(".safetensors")
 }
 
 /// Why a folder is no checkpoint, as precisely as its files tell.
 fn missing_part(folder: &Path) -> &'static str {
     let has = |name: &str| folder.join(name).is_file();
-    let has_weights = OPEN_CLIP_WEIGHTS.iter().any(|name| has(name));
-    let has_pickle = ["open_clip_pytorch_model.bin", "pytorch_model.bin", "open_clip_pytorch_model.pth", "model.pth"];
-    if has_weights {
+    // transformers writes an index beside weights that it splits over several files.
+    let is_split = |name: &&str| has(&format!("{name}.index.json"));
+    if OPEN_CLIP_WEIGHTS.iter().copied().any(has) {
         "it has weights but neither open_clip_config.json nor transformers' config.json"
-    } else if has_pickle.into_iter().any(has) {
-        "it has only PyTorch pickles, which can run code; convert them to safetensors"
+    } else if OPEN_CLIP_WEIGHTS.iter().any(is_split) {
+        "its weights are split over several files, as an .index.json says, which is not supported"
     } else if has(OPEN_CLIP_CONFIG) || has(TRANSFORMERS_CONFIG) {
-        "it has a configuration but no open_clip_model.safetensors or model.safetensors"
+        "it has a configuration but no open_clip_model.safetensors, model.safetensors or PyTorch file of a known name"
     } else {
         "it has neither open_clip_config.json nor config.json"
     }
@@ -198,12 +212,12 @@ impl Model {
     /// Loads a checkpoint onto a device. `image_size` replaces the configuration's, with resampled positions.
     pub fn load(checkpoint: Checkpoint, image_size: Option<[usize; 2]>, device: &Device) -> Result<Self, LoadError> {
         let json = read_json(checkpoint.files, &checkpoint.config)?;
-        let (config, mut preprocess) = match checkpoint.layout {
+        let (config, keys, mut preprocess) = match checkpoint.layout {
             Layout::OpenClip => open_clip_parts(json, &checkpoint, image_size)?,
             Layout::Transformers => transformers_parts(&json, &checkpoint, image_size)?,
         };
         preprocess.size = config.vision.image_size();
-        let weights = Weights::open(checkpoint.files, &checkpoint.weights, checkpoint.keys(), device)?;
+        let weights = Weights::open(checkpoint.files, &checkpoint.weights, keys, device)?;
         let clip = Clip::load(weights, &config)?;
         let tokenizer = load_tokenizer(&config, &checkpoint)?;
         Ok(Self { clip, config, preprocess, checkpoint, tokenizer })
@@ -266,7 +280,7 @@ fn open_clip_parts(
     mut json: Value,
     checkpoint: &Checkpoint,
     image_size: Option<[usize; 2]>,
-) -> Result<(ClipConfig, PreprocessConfig), LoadError> {
+) -> Result<(ClipConfig, KeyTable, PreprocessConfig), LoadError> {
     let path = &checkpoint.config;
     if let Some(key) =
         json.as_object().and_then(|map| map.keys().find(|k| !["model_cfg", "preprocess_cfg"].contains(&k.as_str())))
@@ -276,19 +290,19 @@ fn open_clip_parts(
     let config = ClipConfig::from_open_clip(json["model_cfg"].take(), checkpoint.files, path, image_size)?;
     let preprocess = PreprocessConfig::from_open_clip(&json["preprocess_cfg"], config.vision.image_size())
         .map_err(|source| LoadError::Preprocess { path: path.clone(), source })?;
-    Ok((config, preprocess))
+    Ok((config, open_clip_keys, preprocess))
 }
 
 fn transformers_parts(
     json: &Value,
     checkpoint: &Checkpoint,
     image_size: Option<[usize; 2]>,
-) -> Result<(ClipConfig, PreprocessConfig), LoadError> {
-    let config = clip_config(json, &checkpoint.config, image_size)?;
+) -> Result<(ClipConfig, KeyTable, PreprocessConfig), LoadError> {
+    let (config, keys) = read_config(json, &checkpoint.config, image_size)?;
     let path = checkpoint.config.with_file_name("preprocessor_config.json");
     let preprocess = PreprocessConfig::from_transformers(&read_json(checkpoint.files, &path)?)
         .map_err(|source| LoadError::Preprocess { path, source })?;
-    Ok((config, preprocess))
+    Ok((config, keys, preprocess))
 }
 
 fn load_tokenizer(config: &ClipConfig, checkpoint: &Checkpoint) -> Result<Option<Tokenizer>, LoadError> {

@@ -9,10 +9,18 @@ use burn::{
     tensor::{Tensor, activation, assert_shape},
 };
 
-use crate::{error::LoadError, weights::Weights};
+use serde::Serialize;
 
-/// How the last linear map of a head is stored. A square matrix does not tell, so this comes from the key table.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+use crate::{
+    device::read,
+    error::LoadError,
+    probe::Probe,
+    weights::{Source, Weights},
+};
+
+/// How a linear map is stored. A square matrix does not tell, so this comes from the key table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Orientation {
     /// `x @ W`, stored `[in, out]` under the bare key.
     InOut,
@@ -43,6 +51,15 @@ pub enum Form {
     Identity,
 }
 
+/// What shifts the pooled feature right before the projection.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum AffineBefore {
+    /// A LayerNorm with this key, whose output, or the mean of it over tokens, is the pooled feature.
+    Norm(String),
+    /// The bias with this key of the values of an attention pool: its weights sum to 1, so the shift passes through.
+    Values(String),
+}
+
 /// What a projection looks like, before its weights are read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ProjectionConfig {
@@ -54,19 +71,45 @@ pub struct ProjectionConfig {
     pub input_dim: usize,
     /// Size of the joint space.
     pub output_dim: usize,
-    /// Key of the LayerNorm whose output, or the mean of it over tokens, is the pooled feature.
-    pub affine_before: Option<String>,
+    /// What shifts the pooled feature, where that is known.
+    pub affine_before: Option<AffineBefore>,
 }
 
-/// Scale and shift of the LayerNorm in front of a projection.
+/// Scale and shift of what is in front of a projection.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Affine {
-    /// Key of the norm.
+    /// Key of the norm, or of the bias.
     pub key: String,
-    /// Scale, `[input_dim]`.
-    pub gamma: Vec<f32>,
+    /// Scale of a norm, `[input_dim]`.
+    pub gamma: Option<Vec<f32>>,
     /// Shift, `[input_dim]`.
     pub beta: Vec<f32>,
+}
+
+/// One linear map of a head, on the host, with exactly the numbers of the file.
+#[derive(Debug, Clone, PartialEq)]
+pub struct LinearMap {
+    /// Key of the weight in the file, which in transformers' layout is not open_clip's.
+    pub key: String,
+    /// How the file has it.
+    pub orientation: Orientation,
+    /// `[input, output]`.
+    pub dims: [usize; 2],
+    /// As it is used, `x @ W + b`: `[input, output]`, row-major, whatever the file's orientation.
+    pub weight: Vec<f32>,
+    /// `[output]`, if the checkpoint has one.
+    pub bias: Option<Vec<f32>>,
+}
+
+impl LinearMap {
+    /// The shape in the file.
+    pub fn stored_shape(&self) -> [usize; 2] {
+        let [input, output] = self.dims;
+        match self.orientation {
+            Orientation::InOut => [input, output],
+            Orientation::OutIn => [output, input],
+        }
+    }
 }
 
 #[derive(Debug)]
@@ -81,6 +124,8 @@ enum Head {
 pub struct Projection {
     config: ProjectionConfig,
     head: Head,
+    /// Key and orientation in the file, one per linear map of the head.
+    places: Vec<(String, Orientation)>,
     affine_before: Option<Affine>,
 }
 
@@ -101,24 +146,50 @@ impl Projection {
                 weights.linear(&format!("{key}.{second}"), *hidden, *output_dim, biases[1])?,
             ),
         };
-        let affine = |norm: &String| -> Result<Affine, LoadError> {
-            Ok(Affine {
-                key: norm.clone(),
-                gamma: weights.values(&format!("{norm}.weight"), &[*input_dim])?,
-                beta: weights.values(&format!("{norm}.bias"), &[*input_dim])?,
+        let affine = |before: &AffineBefore| -> Result<Affine, LoadError> {
+            let read = |key: &str| weights.values(key, &[*input_dim]);
+            Ok(match before {
+                AffineBefore::Norm(norm) => Affine {
+                    key: norm.clone(),
+                    gamma: Some(read(&format!("{norm}.weight"))?),
+                    beta: read(&format!("{norm}.bias"))?,
+                },
+                AffineBefore::Values(bias) => Affine { key: bias.clone(), gamma: None, beta: read(bias)? },
             })
         };
-        Ok(Self { affine_before: affine_before.as_ref().map(affine).transpose()?, head, config: config.clone() })
+        let places = match form {
+            Form::Identity => Vec::new(),
+            Form::Linear { orientation: Orientation::InOut, .. } => vec![place(weights, key, Orientation::InOut)],
+            Form::Linear { orientation: Orientation::OutIn, .. } => {
+                vec![place(weights, &format!("{key}.weight"), Orientation::OutIn)]
+            }
+            Form::Mlp { layers, .. } => {
+                layers.map(|layer| place(weights, &format!("{key}.{layer}.weight"), Orientation::OutIn)).to_vec()
+            }
+        };
+        let affine_before = affine_before.as_ref().map(affine).transpose()?;
+        Ok(Self { affine_before, places, head, config: config.clone() })
     }
 
     /// # Shapes
     /// - pooled: `[batch, input_dim]`
     /// - output: `[batch, output_dim]`, in the joint space, not normalised
     pub fn forward(&self, pooled: Tensor<2>) -> Tensor<2> {
+        self.forward_seen(pooled, &mut Probe::off())
+    }
+
+    /// As [`Self::forward`]; the probe sees what is between the two layers of an MLP.
+    pub fn forward_seen(&self, pooled: Tensor<2>, probe: &mut Probe) -> Tensor<2> {
         let [batch, _] = pooled.dims();
         let out = match &self.head {
             Head::Linear(linear) => linear.forward(pooled),
-            Head::Mlp(first, second) => second.forward(activation::gelu(first.forward(pooled))),
+            Head::Mlp(first, second) => {
+                let hidden = first.forward(pooled);
+                probe.see(|| format!("{}.hidden", self.config.key), &hidden);
+                let active = activation::gelu(hidden);
+                probe.see(|| format!("{}.active", self.config.key), &active);
+                second.forward(active)
+            }
             Head::Identity => pooled,
         };
         assert_shape!(out, [batch, self.config.output_dim]);
@@ -138,8 +209,40 @@ impl Projection {
         }
     }
 
-    /// The LayerNorm in front, where there is one.
+    /// The linear maps of the head, first to last: one, two in an MLP, none if the head is the identity.
+    ///
+    /// # Panics
+    /// If the device was lost, as [`read`] does.
+    pub fn maps(&self) -> Vec<LinearMap> {
+        let linears: &[&Linear] = match &self.head {
+            Head::Linear(linear) => &[linear],
+            Head::Mlp(first, second) => &[first, second],
+            Head::Identity => &[],
+        };
+        let map = |(linear, (key, orientation)): (&&Linear, &(String, Orientation))| LinearMap {
+            key: key.clone(),
+            orientation: *orientation,
+            dims: linear.weight.dims(),
+            weight: read(linear.weight.val()),
+            bias: linear.bias.as_ref().map(|bias| read(bias.val())),
+        };
+        linears.iter().zip(&self.places).map(map).collect()
+    }
+
+    /// What shifts the pooled feature, where that is known.
     pub fn affine_before(&self) -> Option<&Affine> {
         self.affine_before.as_ref()
+    }
+}
+
+/// Where the file keeps the weight that open_clip calls `name` and stores in `orientation`.
+fn place(weights: &Weights, name: &str, orientation: Orientation) -> (String, Orientation) {
+    match weights.place_of(name) {
+        Source::Named(key) | Source::Squeezed(key) | Source::Thirds(key, _) => (key, orientation),
+        Source::Transposed(key) => match orientation {
+            Orientation::InOut => (key, Orientation::OutIn),
+            Orientation::OutIn => (key, Orientation::InOut),
+        },
+        Source::Stacked(keys) => (keys.join(" + "), orientation),
     }
 }

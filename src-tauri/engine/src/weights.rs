@@ -1,8 +1,8 @@
 //! Reading a checkpoint's tensors, strictly.
 //!
-//! The header is checked against the file's real length before anything is allocated, tensors are read one by one when
-//! a tower asks for them by name and shape, and [`Weights::finish`] refuses a file with tensors that nobody took. No
-//! tower has a constructor with random values, so none can keep one.
+//! A [`TensorIndex`] says where each tensor lies, checked against the file's real length before anything is allocated.
+//! Tensors are read one by one when a tower asks for them by name and shape, and [`Weights::finish`] refuses a file with
+//! tensors that nobody took. No tower has a constructor with random values, so none can keep one.
 //!
 //! Towers ask with open_clip's names. A [`KeyTable`] says where another layout keeps the same tensor, and whether it
 //! is stored the other way round: a square matrix has no shape that could tell (`visual.proj` is `[in, out]`, its twin
@@ -12,6 +12,7 @@ use std::{
     cell::RefCell,
     collections::{BTreeMap, BTreeSet},
     io::{Read, Seek, SeekFrom},
+    mem,
     path::{Path, PathBuf},
 };
 
@@ -20,15 +21,13 @@ use burn::{
     nn::{Embedding, LayerNorm, LayerNormConfig, Linear},
     tensor::{Device, Tensor, TensorData},
 };
-use safetensors::{Dtype, tensor::Metadata, tensor::TensorInfo};
+use safetensors::Dtype;
 
 use crate::{
     error::LoadError,
     files::{Files, ReadSeek},
+    tensor_index::{Entry, IndexError, TensorIndex},
 };
-
-/// safetensors' own bound on a header (`MAX_HEADER_SIZE`): larger ones are lies or attacks.
-const MAX_HEADER_BYTES: u64 = 100_000_000;
 
 /// Where a layout keeps a tensor that open_clip calls by another name.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -39,6 +38,11 @@ pub enum Source {
     Transposed(String),
     /// Pieces stacked along the first axis, such as q, k and v of a fused projection.
     Stacked(Vec<String>),
+    /// Some of this tensor's rows, counted in pieces: of three equal pieces (q, k, v), those from the first to before the
+    /// second number.
+    Thirds(String, [usize; 2]),
+    /// The same numbers without the leading axis of size 1.
+    Squeezed(String),
 }
 
 /// From open_clip's name of a tensor to its place in the file.
@@ -49,12 +53,11 @@ pub fn open_clip_keys(name: &str) -> Source {
     Source::Named(name.to_owned())
 }
 
-/// An open safetensors file, and which of its tensors have been taken.
+/// An open weights file, and which of its tensors have been taken.
 pub struct Weights {
     path: PathBuf,
     file: RefCell<Box<dyn ReadSeek>>,
-    data_start: u64,
-    tensors: BTreeMap<String, TensorInfo>,
+    tensors: BTreeMap<String, Entry>,
     taken: RefCell<BTreeSet<String>>,
     parameters: RefCell<u64>,
     keys: KeyTable,
@@ -62,38 +65,39 @@ pub struct Weights {
 }
 
 impl Weights {
-    /// Opens `path` and checks its header against the file's length. No tensor is read yet.
+    /// Opens `path`, a safetensors or a PyTorch file by its content, and finds its tensors. None is read yet.
     pub fn open(files: Files, path: &Path, keys: KeyTable, device: &Device) -> Result<Self, LoadError> {
-        let read = |source| LoadError::Read { path: path.to_owned(), source };
-        let header = |reason: String| LoadError::Header { reason, path: path.to_owned() };
-        let (mut file, length) = files.open(path).map_err(read)?;
-        let mut prefix = [0; 8];
-        file.read_exact(&mut prefix).map_err(|_| header(format!("the file has only {length} bytes")))?;
-        let header_bytes = u64::from_le_bytes(prefix);
-        if header_bytes > MAX_HEADER_BYTES || header_bytes + 8 > length {
-            return Err(header(format!("it claims {header_bytes} bytes in a file of {length}")));
-        }
-        let mut json = vec![0; header_bytes as usize];
-        file.read_exact(&mut json).map_err(read)?;
-        let metadata: Metadata = serde_json::from_slice(&json).map_err(|e| header(e.to_string()))?;
-        let data_bytes = length - 8 - header_bytes;
-        if metadata.data_len() as u64 != data_bytes {
-            return Err(header(format!(
-                "it describes {} bytes of data, the file has {data_bytes}",
-                metadata.data_len()
-            )));
-        }
-        let tensors = metadata.tensors().into_iter().map(|(name, info)| (name, info.clone())).collect();
+        let owned = || path.to_owned();
+        let (mut file, length) = files.open(path).map_err(|source| LoadError::Read { path: owned(), source })?;
+        let index = TensorIndex::read(file.as_mut(), length).map_err(|error| match error {
+            IndexError::Read(source) => LoadError::Read { path: owned(), source },
+            IndexError::Header(reason) => LoadError::Header { reason, path: owned() },
+            IndexError::PyTorch(source) => LoadError::PyTorch { path: owned(), source },
+        })?;
         Ok(Self {
-            path: path.to_owned(),
+            path: owned(),
             file: RefCell::new(file),
-            data_start: 8 + header_bytes,
-            tensors,
+            tensors: index.tensors,
             taken: RefCell::default(),
             parameters: RefCell::new(0),
             keys,
             device: device.clone(),
         })
+    }
+
+    /// Gives an old text tower the prefix `text.` that a model with a text tower of its own asks for, as open_clip
+    /// 3.3.0 does (`model.py:699`, `convert_to_custom_text_state_dict`). Other files stay as they are.
+    pub fn adopt_unprefixed_text(&mut self) {
+        const TEXT: [&str; 5] =
+            ["text_projection", "positional_embedding", "token_embedding", "transformer", "ln_final"];
+        let is_old = ["text_projection", "positional_embedding"].iter().all(|name| self.tensors.contains_key(*name));
+        if !is_old || self.tensors.keys().any(|name| name.starts_with("text.")) {
+            return;
+        }
+        let renamed = |name: String| {
+            if TEXT.iter().any(|start| name.starts_with(start)) { format!("text.{name}") } else { name }
+        };
+        self.tensors = mem::take(&mut self.tensors).into_iter().map(|(name, entry)| (renamed(name), entry)).collect();
     }
 
     /// The file the weights come from.
@@ -109,16 +113,24 @@ impl Weights {
     /// Whether the file has the tensor that open_clip calls `name`.
     pub fn has(&self, name: &str) -> bool {
         match (self.keys)(name) {
-            Source::Named(key) | Source::Transposed(key) => self.tensors.contains_key(&key),
+            Source::Named(key) | Source::Transposed(key) | Source::Thirds(key, _) | Source::Squeezed(key) => {
+                self.tensors.contains_key(&key)
+            }
             Source::Stacked(keys) => keys.iter().all(|key| self.tensors.contains_key(key)),
         }
+    }
+
+    /// Where the file keeps the tensor that open_clip calls `name`, whether it is there or not.
+    pub fn place_of(&self, name: &str) -> Source {
+        (self.keys)(name)
     }
 
     /// The shape of the tensor that open_clip calls `name`, as stored, if it is there under one name.
     pub fn shape_of(&self, name: &str) -> Option<Vec<usize>> {
         match (self.keys)(name) {
-            Source::Named(key) | Source::Transposed(key) => self.tensors.get(&key).map(|info| info.shape.clone()),
-            Source::Stacked(_) => None,
+            Source::Named(key) | Source::Transposed(key) => self.tensors.get(&key).map(|entry| entry.shape.clone()),
+            Source::Squeezed(key) => self.tensors.get(&key).map(|entry| [&[1], entry.shape.as_slice()].concat()),
+            Source::Stacked(_) | Source::Thirds(..) => None,
         }
     }
 
@@ -136,6 +148,15 @@ impl Weights {
                 let pieces = keys.iter().map(|key| self.read(key, &piece)).collect::<Result<Vec<_>, _>>()?;
                 Ok(pieces.concat())
             }
+            Source::Thirds(key, [first, last]) => {
+                let mut whole = shape.to_vec();
+                whole[0] = whole[0] / (last - first) * 3;
+                let mut values = self.read(&key, &whole)?;
+                let piece = values.len() / 3;
+                values.truncate(last * piece);
+                Ok(values.split_off(first * piece))
+            }
+            Source::Squeezed(key) => self.read(&key, &shape[1..]),
         }
     }
 
@@ -159,6 +180,41 @@ impl Weights {
     ) -> Result<Linear, LoadError> {
         let stored = self.values(weight, &[d_out, d_in])?;
         self.linear_from(transpose(&stored, d_out, d_in), bias, d_in, d_out)
+    }
+
+    /// As [`Self::linear_named`], with a bias that no tensor of the file holds as it is.
+    pub fn linear_with_bias(
+        &self,
+        weight: &str,
+        bias: Vec<f32>,
+        d_in: usize,
+        d_out: usize,
+    ) -> Result<Linear, LoadError> {
+        Ok(self.linear_of(&self.values(weight, &[d_out, d_in])?, bias, d_in, d_out))
+    }
+
+    /// A linear map of these numbers, put on the device.
+    ///
+    /// # Shapes
+    /// - stored: `[d_out, d_in]`
+    /// - bias: `[d_out]`
+    pub fn linear_of(&self, stored: &[f32], bias: Vec<f32>, d_in: usize, d_out: usize) -> Linear {
+        let weight = TensorData::new(transpose(stored, d_out, d_in), [d_in, d_out]);
+        let bias = Tensor::from_data(TensorData::new(bias, [d_out]), &self.device);
+        Linear {
+            weight: Param::from_tensor(Tensor::from_data(weight, &self.device)),
+            bias: Some(Param::from_tensor(bias)),
+        }
+    }
+
+    /// Several linear maps of the same input, all with a bias, as one whose outputs stand one after the other.
+    pub fn linear_stacked(&self, names: &[String], d_in: usize, d_out_each: usize) -> Result<Linear, LoadError> {
+        let read = |part: &str, shape: &[usize]| -> Result<Vec<f32>, LoadError> {
+            let parts = names.iter().map(|name| self.values(&format!("{name}.{part}"), shape));
+            Ok(parts.collect::<Result<Vec<_>, _>>()?.concat())
+        };
+        let (weight, bias) = (read("weight", &[d_out_each, d_in])?, read("bias", &[d_out_each])?);
+        Ok(self.linear_of(&weight, bias, d_in, names.len() * d_out_each))
     }
 
     /// A bare matrix used as `x @ W`, stored `[in, out]`.
@@ -205,6 +261,12 @@ impl Weights {
         }
     }
 
+    /// Marks a part of the model that no answer of ours needs, such as the caption decoder of CoCa.
+    pub fn ignore_below(&self, prefix: &str) {
+        let names = self.tensors.keys().filter(|name| name.starts_with(prefix)).cloned();
+        self.taken.borrow_mut().extend(names);
+    }
+
     /// Ends loading: an error if any tensor was not taken. Gives the number of parameters.
     pub fn finish(self) -> Result<u64, LoadError> {
         let taken = self.taken.into_inner();
@@ -218,26 +280,25 @@ impl Weights {
 
     fn read(&self, key: &str, expected: &[usize]) -> Result<Vec<f32>, LoadError> {
         let path = || self.path.clone();
-        let info =
+        let entry =
             self.tensors.get(key).ok_or_else(|| LoadError::MissingTensor { name: key.to_owned(), path: path() })?;
-        if info.shape != expected {
+        if entry.shape != expected {
             return Err(LoadError::Shape {
                 name: key.to_owned(),
                 expected: expected.to_vec(),
-                found: info.shape.clone(),
+                found: entry.shape.clone(),
                 path: path(),
             });
         }
-        let (start, end) = info.data_offsets;
-        // The header was checked to describe no more than the file holds, so this allocation is bounded by it.
-        let mut bytes = vec![0; end - start];
+        // The index was checked to describe no more than the file holds, so this allocation is bounded by it.
+        let mut bytes = vec![0; entry.bytes as usize];
         let mut file = self.file.borrow_mut();
-        file.seek(SeekFrom::Start(self.data_start + start as u64))
+        file.seek(SeekFrom::Start(entry.offset))
             .and_then(|_| file.read_exact(&mut bytes))
             .map_err(|source| LoadError::Read { path: path(), source })?;
-        let values = to_f32(&bytes, info.dtype).ok_or_else(|| LoadError::Dtype {
+        let values = to_f32(&entry.in_order(bytes), entry.dtype).ok_or_else(|| LoadError::Dtype {
             name: key.to_owned(),
-            dtype: format!("{:?}", info.dtype),
+            dtype: format!("{:?}", entry.dtype),
             path: path(),
         })?;
         let count = values.iter().filter(|v| !v.is_finite()).count();

@@ -26,7 +26,7 @@ pub enum ModelSource {
     Installed(Box<Installed>),
     /// A folder or a weights file, with its configuration if that lies elsewhere.
     Path {
-        /// The folder, or the weights file.
+        /// The folder, or a safetensors or PyTorch file.
         path: PathBuf,
         /// For a file: its configuration.
         config: Option<PathBuf>,

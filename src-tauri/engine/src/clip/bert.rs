@@ -1,16 +1,25 @@
-//! BERT, the text tower of the embedded model, as open_clip's `HFTextEncoder` runs it.
-//! Follows transformers 5.23 `models/bert/modeling_bert.py` and open_clip `hf_model.py` at commit 89fb801f.
+//! BERT and its kin, RoBERTa and XLM-RoBERTa, which differ in how tokens are numbered: the text towers of the embedded
+//! model, of Chinese-CLIP, and of open_clip's `HFTextEncoder`.
+//! Follows transformers 5.23 `models/bert/modeling_bert.py` and `models/roberta/modeling_roberta.py`.
 
 use burn::{
     nn::{Embedding, LayerNorm, Linear},
-    tensor::{
-        Bool, Tensor, TensorData, activation::gelu, assert_shape, module::attention, ops::AttentionModuleOptions,
-    },
+    tensor::{Bool, Tensor, activation::gelu, assert_shape, module::attention, ops::AttentionModuleOptions},
 };
 
 use super::TokenBatch;
 use super::block::{join_heads, split_heads};
+use super::padding::{EncoderPool, Padding, needed_length};
 use crate::{error::LoadError, probe::Probe, weights::Weights};
+
+/// Which row of the position table a token gets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Places {
+    /// The first token gets row 0, and padding is counted too: BERT.
+    FromZero,
+    /// The first token gets row `pad_id + 1`, and padding is skipped: RoBERTa.
+    PastPadding,
+}
 
 /// BERT's shape, from its `config.json`.
 #[derive(Debug, Clone, PartialEq)]
@@ -25,14 +34,33 @@ pub struct BertConfig {
     pub layers: usize,
     /// Number of token ids.
     pub vocab_size: usize,
-    /// Rows of the position table; at least the context length.
+    /// Rows of the position table.
     pub positions: usize,
+    /// Which of them a token gets.
+    pub places: Places,
     /// Rows of the token type table; CLIP's texts are all of type 0.
     pub token_types: usize,
     /// Added to the variance by every LayerNorm.
     pub epsilon: f64,
     /// The id that is padding: it is neither seen nor averaged.
     pub pad_id: u32,
+    /// From tokens to the feature.
+    pub pool: EncoderPool,
+}
+
+impl BertConfig {
+    /// The longest text that the position table has rows for.
+    pub fn longest_text(&self) -> usize {
+        match self.places {
+            Places::FromZero => self.positions,
+            Places::PastPadding => self.positions.saturating_sub(self.pad_id as usize + 1),
+        }
+    }
+
+    /// Key of the norm that the last layer ends in.
+    pub fn last_norm(&self) -> String {
+        format!("text.transformer.encoder.layer.{}.output.LayerNorm", self.layers - 1)
+    }
 }
 
 /// One layer: post-norm attention, then a post-norm MLP.
@@ -69,19 +97,19 @@ impl Layer {
 
     /// # Shapes
     /// - x: `[batch, seq, width]`
-    /// - padding: `[batch, heads, seq, seq]`, true where a key is padding
+    /// - hidden: `[batch, heads, seq, seq]`, true where a key is padding
     /// - output: `[batch, seq, width]`
-    fn forward(&self, x: Tensor<3>, padding: Tensor<4, Bool>) -> Tensor<3> {
+    fn forward(&self, x: Tensor<3>, hidden: Tensor<4, Bool>) -> Tensor<3> {
         let [q, k, v] =
             [&self.query, &self.key, &self.value].map(|part| split_heads(part.forward(x.clone()), self.heads));
-        let attended = join_heads(attention(q, k, v, Some(padding), None, AttentionModuleOptions::default()));
+        let attended = join_heads(attention(q, k, v, Some(hidden), None, AttentionModuleOptions::default()));
         let x = self.attention_norm.forward(x + self.attention_output.forward(attended));
-        let hidden = gelu(self.intermediate.forward(x.clone()));
-        self.output_norm.forward(x + self.output.forward(hidden))
+        let active = gelu(self.intermediate.forward(x.clone()));
+        self.output_norm.forward(x + self.output.forward(active))
     }
 }
 
-/// BERT with mean pooling over the tokens that are not padding (open_clip `MeanPooler`).
+/// A text tower of this family with its weights.
 #[derive(Debug)]
 pub struct Bert {
     config: BertConfig,
@@ -110,32 +138,33 @@ impl Bert {
         })
     }
 
-    /// How many positions of `tokens` can influence their features: padding is neither seen nor averaged.
+    /// How many positions of `tokens` can influence their features.
     pub fn needed_length(&self, tokens: &TokenBatch) -> usize {
-        let used = |ids: &[u32]| ids.iter().rposition(|id| *id != self.config.pad_id).map_or(1, |last| last + 1);
-        tokens.rows().map(used).max().unwrap_or(1)
+        needed_length(tokens, self.config.pad_id)
     }
 
     /// # Shapes
-    /// - tokens: `[batch, seq]`
+    /// - tokens: `[batch, seq]`, `seq` at most [`BertConfig::longest_text`]
     /// - output: `[batch, width]`, the pooled feature
     pub fn forward(&self, tokens: &TokenBatch, probe: &mut Probe) -> Tensor<2> {
         let device = self.position_embeddings.device();
         let (batch, seq, width) = (tokens.count(), tokens.length(), self.config.width);
+        let padding = Padding::of(tokens, self.config.pad_id);
         let words = self.word_embeddings.forward(tokens.to_tensor(&device)); // [batch, seq, width]
-        let positions =
-            self.position_embeddings.clone().narrow(0, 0, seq) + self.token_type_embeddings.clone().narrow(0, 0, 1);
-        let mut x = self.embeddings_norm.forward(words + positions.unsqueeze());
-        let is_pad: Vec<bool> = tokens.ids().iter().map(|id| *id == self.config.pad_id).collect();
-        let is_pad = Tensor::<2, Bool>::from_data(TensorData::new(is_pad, [batch, seq]), &device);
-        let unseen = is_pad.clone().reshape([batch, 1, 1, seq]).expand([batch, self.config.heads, seq, seq]);
+        let table = self.position_embeddings.clone();
+        let positions: Tensor<3> = match self.config.places {
+            Places::FromZero => table.narrow(0, 0, seq).unsqueeze(),
+            Places::PastPadding => table.select(0, padding.places(&device)).reshape([batch, seq, width]),
+        };
+        // CLIP's texts are all of the first type.
+        let token_type = self.token_type_embeddings.clone().narrow(0, 0, 1).unsqueeze();
+        let mut x = self.embeddings_norm.forward(words + positions + token_type);
+        let hidden = padding.hidden(self.config.heads, &device);
         for (i, layer) in self.layers.iter().enumerate() {
-            x = layer.forward(x, unseen.clone());
+            x = layer.forward(x, hidden.clone());
             probe.see(|| format!("text.block.{i}"), &x);
         }
-        let kept = is_pad.bool_not().float().reshape([batch, seq, 1]);
-        let count = kept.clone().sum_dim(1).clamp_min(1.0); // [batch, 1, 1]
-        let pooled = ((x * kept).sum_dim(1) / count).reshape([batch, width]);
+        let pooled = padding.pool(x, self.config.pool);
         assert_shape!(pooled, [batch, width]);
         probe.see(|| "text.pooled".into(), &pooled);
         pooled

@@ -1,5 +1,7 @@
-//! The transformer block that open_clip's native towers share: pre-norm attention, then an MLP.
-//! Follows open_clip `transformer.py`, `ResidualAttentionBlock`, at commit 89fb801f.
+//! The transformer block that vision transformers and text towers share: pre-norm attention, then an MLP.
+//! Follows open_clip `transformer.py`, `ResidualAttentionBlock`, at commit 89fb801f, timm 1.0.31
+//! `vision_transformer.py`, `Block`, and transformers 5.23 `modeling_m2m_100.py`, `M2M100EncoderLayer`, which compute the
+//! same and name it differently.
 
 use burn::{
     nn::{LayerNorm, Linear},
@@ -15,6 +17,10 @@ pub enum Activation {
     Gelu,
     /// `x · σ(1.702 x)`, OpenAI's.
     QuickGelu,
+    /// The tanh approximation of GELU, JAX's default. It differs from the exact one by up to 4.7e-4.
+    GeluTanh,
+    /// `max(x, 0)`.
+    Relu,
 }
 
 impl Activation {
@@ -23,6 +29,8 @@ impl Activation {
         match self {
             Self::Gelu => activation::gelu(x),
             Self::QuickGelu => x.clone() * activation::sigmoid(x * 1.702),
+            Self::GeluTanh => activation::gelu_approximate(x),
+            Self::Relu => activation::relu(x),
         }
     }
 }
@@ -36,6 +44,74 @@ pub enum Sight {
     Causal,
 }
 
+/// What happens between the two linear maps of an MLP.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MlpKind {
+    /// The activation.
+    Plain,
+    /// ViTamin's: a norm in front, and the activation of one half gates the other.
+    GeGlu,
+}
+
+/// What the maps to queries, keys and values are called.
+#[derive(Debug, Clone, Copy)]
+enum QkvKeys {
+    /// The weight and the bias of one map to all three.
+    Fused(&'static str, &'static str),
+    /// A linear map for each.
+    Separate([&'static str; 3]),
+}
+
+/// What the parts of a block are called.
+#[derive(Debug, Clone, Copy)]
+pub struct BlockKeys {
+    norm_1: &'static str,
+    qkv: QkvKeys,
+    out_proj: &'static str,
+    scale_1: &'static str,
+    norm_2: &'static str,
+    up: &'static str,
+    down: &'static str,
+    scale_2: &'static str,
+}
+
+/// open_clip's names.
+pub const OPEN_CLIP_BLOCK: BlockKeys = BlockKeys {
+    norm_1: "ln_1",
+    qkv: QkvKeys::Fused("attn.in_proj_weight", "attn.in_proj_bias"),
+    out_proj: "attn.out_proj",
+    scale_1: "ls_1",
+    norm_2: "ln_2",
+    up: "mlp.c_fc",
+    down: "mlp.c_proj",
+    scale_2: "ls_2",
+};
+
+/// timm's names.
+pub const TIMM_BLOCK: BlockKeys = BlockKeys {
+    norm_1: "norm1",
+    qkv: QkvKeys::Fused("attn.qkv.weight", "attn.qkv.bias"),
+    out_proj: "attn.proj",
+    scale_1: "ls1",
+    norm_2: "norm2",
+    up: "mlp.fc1",
+    down: "mlp.fc2",
+    scale_2: "ls2",
+};
+
+/// The names of M2M-100's encoder in transformers.
+pub const M2M100_BLOCK: BlockKeys = BlockKeys {
+    norm_1: "self_attn_layer_norm",
+    qkv: QkvKeys::Separate(["self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj"]),
+    out_proj: "self_attn.out_proj",
+    // It has no such scales.
+    scale_1: "",
+    norm_2: "final_layer_norm",
+    up: "fc1",
+    down: "fc2",
+    scale_2: "",
+};
+
 /// What a stack of blocks looks like; the same for every block of a tower.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct BlockConfig {
@@ -47,6 +123,8 @@ pub struct BlockConfig {
     pub mlp_width: usize,
     /// Nonlinearity of the MLP.
     pub activation: Activation,
+    /// The MLP's kind.
+    pub mlp: MlpKind,
     /// Added to the variance by every LayerNorm.
     pub epsilon: f64,
     /// Whether branches are scaled by a learnt `gamma` (`ls_1`, `ls_2`).
@@ -65,7 +143,7 @@ pub(crate) fn join_heads(x: Tensor<4>) -> Tensor<3> {
     x.swap_dims(1, 2).reshape([batch, seq, heads * dim])
 }
 
-/// Multi-head self-attention with q, k and v in one matrix, as the checkpoint has them.
+/// Multi-head self-attention with q, k and v in one matrix.
 #[derive(Debug)]
 pub struct Attention {
     in_proj: Linear,
@@ -74,12 +152,18 @@ pub struct Attention {
 }
 
 impl Attention {
-    fn load(weights: &Weights, name: &str, width: usize, heads: usize) -> Result<Self, LoadError> {
-        let (weight, bias) = (format!("{name}.in_proj_weight"), format!("{name}.in_proj_bias"));
+    fn load(weights: &Weights, block: &str, keys: BlockKeys, config: &BlockConfig) -> Result<Self, LoadError> {
+        let width = config.width;
+        let part = |part: &str| format!("{block}.{part}");
         Ok(Self {
-            in_proj: weights.linear_named(&weight, Some(bias), width, 3 * width)?,
-            out_proj: weights.linear(&format!("{name}.out_proj"), width, width, true)?,
-            heads,
+            in_proj: match keys.qkv {
+                QkvKeys::Fused(weight, bias) => {
+                    weights.linear_named(&part(weight), Some(part(bias)), width, 3 * width)?
+                }
+                QkvKeys::Separate(names) => weights.linear_stacked(&names.map(part), width, width)?,
+            },
+            out_proj: weights.linear(&part(keys.out_proj), width, width, true)?,
+            heads: config.heads,
         })
     }
 
@@ -91,11 +175,12 @@ impl Attention {
 
     /// # Shapes
     /// - x: `[batch, seq, width]`
+    /// - hidden: `[batch, heads, seq, seq]`, true where a position (third axis) does not see another (fourth)
     /// - output: `[batch, seq, width]`
-    fn forward(&self, x: Tensor<3>, sight: Sight) -> Tensor<3> {
+    fn forward(&self, x: Tensor<3>, sight: Sight, hidden: Option<Tensor<4, Bool>>) -> Tensor<3> {
         let [q, k, v] = self.q_k_v(x);
         let options = AttentionModuleOptions { is_causal: sight == Sight::Causal, ..Default::default() };
-        self.out_proj.forward(join_heads(attention(q, k, v, None, None, options)))
+        self.out_proj.forward(join_heads(attention(q, k, v, hidden, None, options)))
     }
 
     /// How much each position looks at each other one, per head: `[batch, heads, seq, seq]`, rows sum to 1.
@@ -116,25 +201,87 @@ fn hidden_future(seq: usize, device: &Device) -> Tensor<4, Bool> {
     Tensor::<2, Bool>::tril_mask([seq, seq], 0, device).unsqueeze()
 }
 
-/// `fc` up, activation, `proj` down.
+/// Up, activation, down.
 #[derive(Debug)]
 pub struct Mlp {
-    c_fc: Linear,
-    c_proj: Linear,
+    up: Linear,
+    down: Linear,
     activation: Activation,
 }
 
 impl Mlp {
-    fn load(weights: &Weights, name: &str, config: &BlockConfig) -> Result<Self, LoadError> {
+    /// Reads the linear maps called `up` and `down`, both with a bias.
+    pub fn load(
+        weights: &Weights,
+        up: &str,
+        down: &str,
+        [width, hidden]: [usize; 2],
+        activation: Activation,
+    ) -> Result<Self, LoadError> {
         Ok(Self {
-            c_fc: weights.linear(&format!("{name}.c_fc"), config.width, config.mlp_width, true)?,
-            c_proj: weights.linear(&format!("{name}.c_proj"), config.mlp_width, config.width, true)?,
-            activation: config.activation,
+            up: weights.linear(up, width, hidden, true)?,
+            down: weights.linear(down, hidden, width, true)?,
+            activation,
+        })
+    }
+
+    /// # Shapes
+    /// - x: `[…, width]`
+    /// - output: the same
+    pub fn forward<const D: usize>(&self, x: Tensor<D>) -> Tensor<D> {
+        self.down.forward(self.activation.apply(self.up.forward(x)))
+    }
+}
+
+/// ViTamin's MLP (timm `vitamin.py`, `GeGluMlp`): `w2(gelu(w0 n(x)) ⊙ w1 n(x))`.
+#[derive(Debug)]
+struct GeGlu {
+    norm: LayerNorm,
+    w0: Linear,
+    w1: Linear,
+    w2: Linear,
+    activation: Activation,
+}
+
+impl GeGlu {
+    fn load(weights: &Weights, name: &str, config: &BlockConfig) -> Result<Self, LoadError> {
+        let BlockConfig { width, mlp_width, activation, epsilon, .. } = *config;
+        Ok(Self {
+            norm: weights.layer_norm(&format!("{name}.norm"), width, epsilon)?,
+            w0: weights.linear(&format!("{name}.w0"), width, mlp_width, true)?,
+            w1: weights.linear(&format!("{name}.w1"), width, mlp_width, true)?,
+            w2: weights.linear(&format!("{name}.w2"), mlp_width, width, true)?,
+            activation,
         })
     }
 
     fn forward(&self, x: Tensor<3>) -> Tensor<3> {
-        self.c_proj.forward(self.activation.apply(self.c_fc.forward(x)))
+        let x = self.norm.forward(x);
+        self.w2.forward(self.activation.apply(self.w0.forward(x.clone())) * self.w1.forward(x))
+    }
+}
+
+#[derive(Debug)]
+enum AnyMlp {
+    Plain(Mlp),
+    GeGlu(GeGlu),
+}
+
+impl AnyMlp {
+    fn load(weights: &Weights, block: &str, keys: BlockKeys, config: &BlockConfig) -> Result<Self, LoadError> {
+        let BlockConfig { width, mlp_width, activation, .. } = *config;
+        let (up, down) = (format!("{block}.{}", keys.up), format!("{block}.{}", keys.down));
+        Ok(match config.mlp {
+            MlpKind::Plain => Self::Plain(Mlp::load(weights, &up, &down, [width, mlp_width], activation)?),
+            MlpKind::GeGlu => Self::GeGlu(GeGlu::load(weights, &format!("{block}.mlp"), config)?),
+        })
+    }
+
+    fn forward(&self, x: Tensor<3>) -> Tensor<3> {
+        match self {
+            Self::Plain(mlp) => mlp.forward(x),
+            Self::GeGlu(mlp) => mlp.forward(x),
+        }
     }
 }
 
@@ -157,23 +304,24 @@ pub struct ResidualAttentionBlock {
     attn: Attention,
     ls_1: Option<LayerScale>,
     ln_2: LayerNorm,
-    mlp: Mlp,
+    mlp: AnyMlp,
     ls_2: Option<LayerScale>,
 }
 
 impl ResidualAttentionBlock {
     /// Reads the block whose keys start with `name`, such as `visual.transformer.resblocks.0`.
-    pub fn load(weights: &Weights, name: &str, config: &BlockConfig) -> Result<Self, LoadError> {
+    pub fn load(weights: &Weights, name: &str, keys: BlockKeys, config: &BlockConfig) -> Result<Self, LoadError> {
+        let norm = |part: &str| weights.layer_norm(&format!("{name}.{part}"), config.width, config.epsilon);
         let scale = |part: &str| {
             config.layer_scale.then(|| LayerScale::load(weights, &format!("{name}.{part}"), config.width)).transpose()
         };
         Ok(Self {
-            ln_1: weights.layer_norm(&format!("{name}.ln_1"), config.width, config.epsilon)?,
-            attn: Attention::load(weights, &format!("{name}.attn"), config.width, config.heads)?,
-            ls_1: scale("ls_1")?,
-            ln_2: weights.layer_norm(&format!("{name}.ln_2"), config.width, config.epsilon)?,
-            mlp: Mlp::load(weights, &format!("{name}.mlp"), config)?,
-            ls_2: scale("ls_2")?,
+            ln_1: norm(keys.norm_1)?,
+            attn: Attention::load(weights, name, keys, config)?,
+            ls_1: scale(keys.scale_1)?,
+            ln_2: norm(keys.norm_2)?,
+            mlp: AnyMlp::load(weights, name, keys, config)?,
+            ls_2: scale(keys.scale_2)?,
         })
     }
 
@@ -181,8 +329,18 @@ impl ResidualAttentionBlock {
     /// - x: `[batch, seq, width]`
     /// - output: `[batch, seq, width]`
     pub fn forward(&self, x: Tensor<3>, sight: Sight) -> Tensor<3> {
+        self.forward_hiding(x, sight, None)
+    }
+
+    /// As [`Self::forward`], with more positions hidden than `sight` hides.
+    ///
+    /// # Shapes
+    /// - x: `[batch, seq, width]`
+    /// - hidden: `[batch, heads, seq, seq]`, true where a position (third axis) does not see another (fourth)
+    /// - output: `[batch, seq, width]`
+    pub fn forward_hiding(&self, x: Tensor<3>, sight: Sight, hidden: Option<Tensor<4, Bool>>) -> Tensor<3> {
         let [batch, seq, width] = x.dims();
-        let attended = scaled(self.attn.forward(self.ln_1.forward(x.clone()), sight), self.ls_1.as_ref());
+        let attended = scaled(self.attn.forward(self.ln_1.forward(x.clone()), sight, hidden), self.ls_1.as_ref());
         let x = x + attended;
         let out = x.clone() + scaled(self.mlp.forward(self.ln_2.forward(x)), self.ls_2.as_ref());
         assert_shape!(out, [batch, seq, width]);

@@ -11,18 +11,27 @@ use serde_json::Value;
 
 use super::{
     ScoreKind,
-    bert::BertConfig,
-    block::{Activation, BlockConfig, Sight},
-    efficientnet::EfficientNetConfig,
+    bert::{BertConfig, Places},
+    block::{Activation, BlockConfig, MlpKind, Sight},
+    hf_text,
+    m2m100::M2m100Config,
     position::Rule,
+    resnet::ResNetConfig,
     text::{TextConfig, TextPool},
-    transformers::read_bert_config,
+    timm::{
+        self,
+        convnext::ConvNextConfig,
+        efficientnet::EfficientNetConfig,
+        eva::EvaConfig,
+        fastvit::FastVitConfig,
+        vit::{StemConfig, TimmVitConfig},
+    },
     vit::{VisionPool, VitConfig},
 };
 use crate::{
     error::LoadError,
     files::Files,
-    projection::{Form, Orientation, ProjectionConfig},
+    projection::{AffineBefore, Form, Orientation, ProjectionConfig},
     tokenizer::Clean,
 };
 
@@ -31,6 +40,16 @@ use crate::{
 pub enum VisionTowerConfig {
     /// open_clip's own.
     Vit(VitConfig),
+    /// OpenAI's.
+    ResNet(ResNetConfig),
+    /// timm's vision transformer: SigLIP, MobileCLIP-B, ViTamin.
+    TimmVit(TimmVitConfig),
+    /// EVA and PE.
+    Eva(EvaConfig),
+    /// ConvNeXt.
+    ConvNext(ConvNextConfig),
+    /// FastViT: MobileCLIP-S.
+    FastVit(FastVitConfig),
     /// timm's EfficientNet-Lite.
     EfficientNet(EfficientNetConfig),
 }
@@ -40,6 +59,11 @@ impl VisionTowerConfig {
     pub fn image_size(&self) -> [usize; 2] {
         match self {
             Self::Vit(config) => config.image_size,
+            Self::ResNet(config) => config.image_size,
+            Self::TimmVit(config) => config.image_size,
+            Self::ConvNext(config) => config.image_size,
+            Self::FastVit(config) => config.image_size,
+            Self::Eva(config) => config.image_size,
             Self::EfficientNet(config) => config.image_size,
         }
     }
@@ -49,6 +73,25 @@ impl VisionTowerConfig {
         match self {
             Self::Vit(VitConfig { layers, block, patch_size, .. }) => {
                 format!("ViT, {layers} layers of {}, patches of {} px", block.width, patch_size[0])
+            }
+            Self::ResNet(config) => {
+                format!("ResNet, {} blocks, feature of {}", config.layers.iter().sum::<usize>(), config.features())
+            }
+            Self::TimmVit(config) => {
+                let family = if matches!(config.stem, StemConfig::MbConv(_)) { "ViTamin" } else { "ViT (timm)" };
+                let (width, stride) = (config.block.width, config.stem.stride());
+                format!("{family}, {} layers of {width}, patches of {stride} px", config.layers)
+            }
+            Self::ConvNext(config) => {
+                format!("ConvNeXt, {} blocks, feature of {}", config.depths.iter().sum::<usize>(), config.dims[3])
+            }
+            Self::FastVit(config) => {
+                let blocks: usize = config.stages.iter().map(|stage| stage.depth).sum();
+                format!("FastViT, {blocks} blocks, feature of {}", config.features())
+            }
+            Self::Eva(EvaConfig { layers, width, patch_size, attention_pool, .. }) => {
+                let family = if attention_pool.is_some() { "PE" } else { "EVA" };
+                format!("{family}, {layers} layers of {width}, patches of {patch_size} px")
             }
             Self::EfficientNet(config) => format!("EfficientNet-Lite, feature of {}", config.feature_channels()),
         }
@@ -60,8 +103,10 @@ impl VisionTowerConfig {
 pub enum TextTowerConfig {
     /// open_clip's own.
     Native(TextConfig),
-    /// BERT.
+    /// BERT, RoBERTa or XLM-RoBERTa.
     Bert(BertConfig),
+    /// The encoder of M2M-100 or NLLB.
+    M2m100(M2m100Config),
 }
 
 impl TextTowerConfig {
@@ -70,6 +115,7 @@ impl TextTowerConfig {
         match self {
             Self::Native(config) => config.vocab_size,
             Self::Bert(config) => config.vocab_size,
+            Self::M2m100(config) => config.vocab_size,
         }
     }
 
@@ -79,7 +125,13 @@ impl TextTowerConfig {
             Self::Native(TextConfig { layers, block, .. }) => {
                 format!("transformer, {layers} layers of {}", block.width)
             }
-            Self::Bert(BertConfig { layers, width, .. }) => format!("BERT, {layers} layers of {width}"),
+            Self::Bert(BertConfig { layers, width, places, .. }) => {
+                let family = if *places == Places::PastPadding { "RoBERTa" } else { "BERT" };
+                format!("{family}, {layers} layers of {width}")
+            }
+            Self::M2m100(M2m100Config { layers, block, .. }) => {
+                format!("M2M-100 encoder, {layers} layers of {}", block.width)
+            }
         }
     }
 }
@@ -121,6 +173,8 @@ pub struct ClipConfig {
     pub tokenizer: TokenizerKind,
     /// Whether the person asked for another image size than the configuration's.
     pub resampled: bool,
+    /// Whether the file has a caption decoder beside the towers, as CoCa's has; it is left out.
+    pub caption_decoder: bool,
     /// Tensors that may be in the file and mean nothing.
     pub ignored_keys: &'static [&'static str],
 }
@@ -170,7 +224,7 @@ struct Model {
 /// `vision_cfg`. Fields with a leading underscore only matter in training.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Vision {
+pub(super) struct Vision {
     image_size: Option<Size>,
     patch_size: Option<Size>,
     layers: Option<Value>,
@@ -202,14 +256,18 @@ struct Vision {
     #[serde(default)]
     scale_fc: bool,
     timm_model_name: Option<String>,
-    timm_pool: Option<String>,
-    timm_proj: Option<String>,
+    pub(super) timm_model_kwargs: Option<Value>,
+    // open_clip model.py, CLIPVisionCfg: "avg" and "linear" where the key is missing, nothing where it is null.
+    #[serde(default = "default_timm_pool")]
+    pub(super) timm_pool: Option<String>,
+    #[serde(default = "default_timm_proj")]
+    pub(super) timm_proj: Option<String>,
     #[serde(default)]
-    timm_proj_bias: bool,
-    #[serde(rename = "attn_pooler_heads")]
-    _attn_pooler_heads: Option<usize>,
-    #[serde(rename = "attn_pooler_queries")]
-    _attn_pooler_queries: Option<usize>,
+    pub(super) timm_proj_bias: bool,
+    #[serde(default = "default_pooler_heads")]
+    attn_pooler_heads: usize,
+    #[serde(default = "default_pooler_queries")]
+    attn_pooler_queries: usize,
     #[serde(rename = "patch_dropout")]
     _patch_dropout: Option<f64>,
     #[serde(rename = "output_tokens")]
@@ -225,9 +283,9 @@ struct Vision {
 /// `text_cfg`.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Text {
+pub(super) struct Text {
     #[serde(default = "default_context_length")]
-    context_length: usize,
+    pub(super) context_length: usize,
     #[serde(default = "default_vocab_size")]
     vocab_size: usize,
     #[serde(default = "default_text_width")]
@@ -253,10 +311,15 @@ struct Text {
     use_pad_mask: bool,
     pad_id: Option<u32>,
     hf_model_name: Option<String>,
+    // A key of open_clip 4: replaces parts of the configuration that the name stands for.
+    pub(super) hf_model_config: Option<Value>,
     hf_tokenizer_name: Option<String>,
     tokenizer_kwargs: Option<TokenizerKwargs>,
-    hf_proj_type: Option<String>,
-    hf_pooler_type: Option<String>,
+    // open_clip model.py, CLIPTextCfg: these where the key is missing, the architecture's own where it is null.
+    #[serde(default = "default_hf_proj_type")]
+    pub(super) hf_proj_type: Option<String>,
+    #[serde(default = "default_hf_pooler_type")]
+    pub(super) hf_pooler_type: Option<String>,
     #[serde(rename = "hf_model_pretrained")]
     _hf_model_pretrained: Option<bool>,
     #[serde(rename = "output_tokens")]
@@ -288,15 +351,36 @@ fn default_text_heads() -> usize {
 fn default_layers() -> usize {
     12
 }
+fn default_hf_proj_type() -> Option<String> {
+    Some("mlp".into())
+}
+fn default_hf_pooler_type() -> Option<String> {
+    Some("mean_pooler".into())
+}
+fn default_timm_pool() -> Option<String> {
+    Some("avg".into())
+}
+fn default_timm_proj() -> Option<String> {
+    Some("linear".into())
+}
+fn default_pooler_heads() -> usize {
+    8
+}
+fn default_pooler_queries() -> usize {
+    256
+}
 
 /// Errors of this module name the file; this carries it.
 #[derive(Clone, Copy)]
-pub(super) struct Context<'a> {
+pub struct Context<'a> {
+    /// Where the checkpoint's other files are.
     pub files: Files,
+    /// The configuration file.
     pub path: &'a Path,
 }
 
 impl Context<'_> {
+    /// A part of the configuration in its own type.
     pub fn parse<T: for<'de> Deserialize<'de>>(self, value: Value, section: &'static str) -> Result<T, LoadError> {
         serde_json::from_value(value).map_err(|source| LoadError::Config {
             section,
@@ -305,10 +389,12 @@ impl Context<'_> {
         })
     }
 
+    /// The configuration asks for something that is not computed.
     pub fn unsupported(self, what: impl Into<String>) -> LoadError {
         LoadError::Unsupported { what: what.into(), path: self.path.to_owned() }
     }
 
+    /// The configuration contradicts itself.
     pub fn impossible(self, what: impl Into<String>) -> LoadError {
         LoadError::Impossible { what: what.into(), path: self.path.to_owned() }
     }
@@ -322,6 +408,23 @@ impl Context<'_> {
     pub fn size(self, name: &str, value: usize) -> Result<usize, LoadError> {
         const LARGEST: usize = 1 << 24;
         if (1..=LARGEST).contains(&value) { Ok(value) } else { Err(self.impossible(format!("{name} = {value}"))) }
+    }
+
+    /// A number of heads that divides the width.
+    pub fn heads(self, width: usize, heads: usize, section: &str) -> Result<usize, LoadError> {
+        if heads > 0 && width.is_multiple_of(heads) {
+            Ok(heads)
+        } else {
+            Err(self.impossible(format!("{heads} heads for {section}.width = {width}")))
+        }
+    }
+
+    /// Hidden size of an MLP; a fraction is cut off, as Python's `int` does.
+    pub fn mlp_width(self, width: usize, ratio: f64, section: &str) -> Result<usize, LoadError> {
+        if !(ratio.is_finite() && ratio > 0.0 && ratio < 1e3) {
+            return Err(self.impossible(format!("{section}.mlp_ratio = {ratio}")));
+        }
+        self.size("mlp width", (width as f64 * ratio) as usize)
     }
 }
 
@@ -338,19 +441,18 @@ impl ClipConfig {
     ) -> Result<Self, LoadError> {
         let context = Context { files, path };
         let model: Model = context.parse(model_cfg, "model_cfg")?;
-        context.refuse(model.multimodal_cfg.is_some(), "multimodal_cfg (CoCa)")?;
         context.size("embed_dim", model.embed_dim)?;
         let vision: Vision = context.parse(model.vision_cfg, "model_cfg.vision_cfg")?;
         let text: Text = context.parse(model.text_cfg, "model_cfg.text_cfg")?;
         let activation = if model.quick_gelu { Activation::QuickGelu } else { Activation::Gelu };
-        let custom_text = model.custom_text || text.hf_model_name.is_some();
+        let is_coca = model.multimodal_cfg.is_some();
+        let custom_text = model.custom_text || is_coca || text.hf_model_name.is_some();
         let context_length = context.size("text_cfg.context_length", text.context_length)?;
         let tokenizer = tokenizer_kind(&text);
         let (vision, image_projection) = vision_tower(&vision, model.embed_dim, activation, image_size, context)?;
-        let (text, text_projection) = if text.hf_model_name.is_some() {
-            hf_text_tower(&text, model.embed_dim, context)?
-        } else {
-            native_text_tower(&text, model.embed_dim, activation, custom_text, context)?
+        let (text, text_projection) = match &text.hf_model_name {
+            Some(name) => hf_text::tower(&text, name, model.embed_dim, context)?,
+            None => native_text_tower(&text, model.embed_dim, activation, custom_text, context)?,
         };
         Ok(Self {
             vision,
@@ -363,6 +465,7 @@ impl ClipConfig {
             tokenizer,
             resampled: image_size.is_some(),
             ignored_keys: IGNORED_KEYS,
+            caption_decoder: is_coca,
         })
     }
 }
@@ -380,7 +483,7 @@ fn tokenizer_kind(text: &Text) -> TokenizerKind {
     }
 }
 
-type TowerWithProjection<T> = (T, ProjectionConfig);
+pub(super) type TowerWithProjection<T> = (T, ProjectionConfig);
 
 fn vision_tower(
     vision: &Vision,
@@ -396,7 +499,7 @@ fn vision_tower(
         }
     }
     match &vision.timm_model_name {
-        Some(name) => timm_tower(vision, name, embed_dim, image_size, context),
+        Some(name) => timm::tower(vision, name, embed_dim, image_size, context),
         None => native_vision_tower(vision, embed_dim, activation, image_size, context),
     }
 }
@@ -411,11 +514,15 @@ fn native_vision_tower(
     let layers = match &vision.layers {
         None => default_layers(),
         Some(Value::Number(n)) if n.is_u64() => n.as_u64().unwrap_or_default() as usize,
-        Some(Value::Array(_)) => return Err(context.unsupported("vision_cfg.layers as a list (ResNet)")),
+        Some(list @ Value::Array(_)) => return resnet_tower(vision, list, embed_dim, image_size, context),
         Some(other) => return Err(context.impossible(format!("vision_cfg.layers = {other}"))),
     };
-    let is_on = |value: &Value| !matches!(value, Value::Null | Value::Bool(false));
-    context.refuse(is_on(&vision.attentional_pool), "vision_cfg.attentional_pool (CoCa)")?;
+    let attentional_pool = match &vision.attentional_pool {
+        Value::Null | Value::Bool(false) => false,
+        Value::Bool(true) => true,
+        // "parallel" and "cascade" pool twice; no released weights do.
+        other => return Err(context.unsupported(format!("vision_cfg.attentional_pool = {other}"))),
+    };
     context.refuse(vision.pos_embed_type.as_deref().is_some_and(|t| t != "learnable"), "vision_cfg.pos_embed_type")?;
     context.refuse(vision.block_type.as_deref().is_some_and(|t| t != "default"), "vision_cfg.block_type")?;
     context.refuse(vision.act_kwargs.is_some(), "vision_cfg.act_kwargs")?;
@@ -437,17 +544,26 @@ fn native_vision_tower(
     }
     let block = BlockConfig {
         width,
-        heads: heads(width, width / head_width, "vision_cfg", context)?,
-        mlp_width: mlp_width(width, vision.mlp_ratio, "vision_cfg", context)?,
+        heads: context.heads(width, width / head_width, "vision_cfg")?,
+        mlp_width: context.mlp_width(width, vision.mlp_ratio.unwrap_or(4.0), "vision_cfg")?,
         activation,
+        mlp: MlpKind::Plain,
         epsilon: epsilon(vision.norm_kwargs.as_ref(), "vision_cfg.norm_kwargs", context)?,
         layer_scale: vision.ls_init_value.is_some(),
     };
     let pool = match vision.pool_type.as_deref() {
+        None | Some("tok") if attentional_pool => VisionPool::Attention {
+            queries: context.size("vision_cfg.attn_pooler_queries", vision.attn_pooler_queries)?,
+            heads: context.heads(embed_dim, vision.attn_pooler_heads, "attn_pooler")?,
+            width: embed_dim,
+        },
         None | Some("tok") => VisionPool::Token,
-        Some("avg") => VisionPool::Average,
+        Some("avg") if !attentional_pool => VisionPool::Average,
         Some(other) => return Err(context.unsupported(format!("vision_cfg.pool_type = {other:?}"))),
     };
+    if attentional_pool && vision.final_ln_after_pool {
+        return Err(context.unsupported("vision_cfg.final_ln_after_pool with attentional_pool"));
+    }
     let tower = VitConfig {
         image_size,
         patch_size,
@@ -461,48 +577,48 @@ fn native_vision_tower(
     let projection = ProjectionConfig {
         key: "visual.proj".into(),
         form: Form::Linear { orientation: Orientation::InOut, bias: false },
-        input_dim: width,
+        input_dim: tower.pooled_width(),
         output_dim: embed_dim,
-        affine_before: Some("visual.ln_post".into()),
+        affine_before: Some(AffineBefore::Norm("visual.ln_post".into())),
     };
     Ok((VisionTowerConfig::Vit(tower), projection))
 }
 
-/// Four times the size of the largest EfficientNet-Lite in training, rounded up.
-const LARGEST_TRUNK_IMAGE: usize = 1024;
-
-fn timm_tower(
+/// `layers` as a list of four makes the tower a ResNet (open_clip model.py, `_build_vision_tower`).
+fn resnet_tower(
     vision: &Vision,
-    name: &str,
+    layers: &Value,
     embed_dim: usize,
     image_size: [usize; 2],
     context: Context<'_>,
 ) -> Result<TowerWithProjection<VisionTowerConfig>, LoadError> {
-    let tower = EfficientNetConfig::named(name, image_size)
-        .ok_or_else(|| context.unsupported(format!("vision_cfg.timm_model_name = {name:?}")))?;
-    if !matches!(vision.timm_pool.as_deref(), None | Some("" | "avg")) {
-        return Err(context.unsupported(format!("vision_cfg.timm_pool = {:?}", vision.timm_pool)));
+    let layers: [usize; 4] = context.parse(layers.clone(), "vision_cfg.layers")?;
+    for blocks in layers {
+        context.size("vision_cfg.layers", blocks)?;
     }
-    // No tensor of a convolutional trunk depends on the size, so nothing else would bound its memory.
-    if image_size.iter().any(|side| *side > LARGEST_TRUNK_IMAGE) {
-        return Err(context.impossible(format!("vision_cfg.image_size = {image_size:?} for {name}")));
+    let width = context.size("vision_cfg.width", vision.width.unwrap_or(64))?;
+    if !width.is_multiple_of(2) {
+        return Err(context.impossible(format!("vision_cfg.width = {width} for a ResNet")));
     }
-    let input_dim = tower.feature_channels();
-    let (key, form) = match vision.timm_proj.as_deref() {
-        // open_clip model.py, CLIPVisionCfg: timm_proj defaults to "linear".
-        None | Some("linear") => {
-            ("visual.head.proj", Form::Linear { orientation: Orientation::OutIn, bias: vision.timm_proj_bias })
-        }
-        Some("mlp") => {
-            let biases = [true, vision.timm_proj_bias];
-            ("visual.head.mlp", Form::Mlp { layers: ["fc1", "fc2"], hidden: 2 * embed_dim, biases })
-        }
-        Some("none") if input_dim == embed_dim => ("visual.head", Form::Identity),
-        Some(other) => return Err(context.unsupported(format!("vision_cfg.timm_proj = {other:?}"))),
+    let head_width = context.size("vision_cfg.head_width", vision.head_width.unwrap_or(64))?;
+    if image_size.iter().any(|side| *side < ResNetConfig::STRIDE) {
+        return Err(context.impossible(format!("vision_cfg.image_size = {image_size:?} for a ResNet")));
+    }
+    let features = context.size("vision_cfg.width", width * 32)?;
+    let tower = ResNetConfig {
+        image_size,
+        layers,
+        width,
+        heads: context.heads(features, features / head_width, "vision_cfg")?,
     };
-    // The trunk ends in an activation and a mean, so no affine layer is in front.
-    let projection = ProjectionConfig { key: key.into(), form, input_dim, output_dim: embed_dim, affine_before: None };
-    Ok((VisionTowerConfig::EfficientNet(tower), projection))
+    let projection = ProjectionConfig {
+        key: "visual.attnpool.c_proj".into(),
+        form: Form::Linear { orientation: Orientation::OutIn, bias: true },
+        input_dim: features,
+        output_dim: embed_dim,
+        affine_before: Some(AffineBefore::Values("visual.attnpool.v_proj.bias".into())),
+    };
+    Ok((VisionTowerConfig::ResNet(tower), projection))
 }
 
 fn native_text_tower(
@@ -512,21 +628,26 @@ fn native_text_tower(
     custom_text: bool,
     context: Context<'_>,
 ) -> Result<TowerWithProjection<TextTowerConfig>, LoadError> {
-    context.refuse(text.embed_cls, "text_cfg.embed_cls (CoCa)")?;
     context.refuse(text.use_pad_mask, "text_cfg.use_pad_mask")?;
-    context.refuse(text.act_kwargs.is_some(), "text_cfg.act_kwargs")?;
+    let activation = text_activation(text.act_kwargs.as_ref(), activation, context)?;
     context.refuse(text.text_arch.as_deref().is_some_and(|a| a != "default"), "text_cfg.text_arch")?;
     let width = context.size("text_cfg.width", text.width)?;
     let prefix = if custom_text { "text." } else { "" };
     let block = BlockConfig {
         width,
-        heads: heads(width, text.heads, "text_cfg", context)?,
-        mlp_width: mlp_width(width, text.mlp_ratio, "text_cfg", context)?,
+        heads: context.heads(width, text.heads, "text_cfg")?,
+        mlp_width: context.mlp_width(width, text.mlp_ratio.unwrap_or(4.0), "text_cfg")?,
         activation,
+        mlp: MlpKind::Plain,
         epsilon: epsilon(text.norm_kwargs.as_ref(), "text_cfg.norm_kwargs", context)?,
         layer_scale: text.ls_init_value.is_some(),
     };
     let pool = match text.pool_type.as_deref() {
+        // CoCa ignores the pool's name. Its mask needs causal sight to mean what it was trained with.
+        _ if text.embed_cls && text.no_causal_mask => {
+            return Err(context.unsupported("text_cfg.embed_cls with no_causal_mask"));
+        }
+        _ if text.embed_cls => TextPool::Behind { pad_id: text.pad_id.unwrap_or(0) },
         None | Some("argmax") => TextPool::Argmax,
         Some("eos") => {
             TextPool::Eos(text.eos_id.ok_or_else(|| context.impossible("text_cfg.pool_type = \"eos\" without eos_id"))?)
@@ -540,6 +661,10 @@ fn native_text_tower(
         (None | Some("linear"), false) => Form::Linear { orientation: Orientation::InOut, bias: false },
         (None | Some("linear"), true) => Form::Linear { orientation: Orientation::OutIn, bias: true },
         (Some("none"), _) if width == embed_dim => Form::Identity,
+        (Some("none"), _) => {
+            let what = format!("embed_dim = {embed_dim} without a projection, for texts of {width}");
+            return Err(context.impossible(what));
+        }
         (Some(other), _) => return Err(context.unsupported(format!("text_cfg.proj_type = {other:?}"))),
     };
     let tower = TextConfig {
@@ -556,59 +681,29 @@ fn native_text_tower(
         form,
         input_dim: width,
         output_dim: embed_dim,
-        affine_before: Some(format!("{prefix}ln_final")),
+        affine_before: Some(AffineBefore::Norm(format!("{prefix}ln_final"))),
     };
     Ok((TextTowerConfig::Native(tower), projection))
 }
 
-fn hf_text_tower(
-    text: &Text,
-    embed_dim: usize,
+/// SigLIP 2's texts use the tanh approximation, and say so in `act_kwargs`.
+fn text_activation(
+    act_kwargs: Option<&Value>,
+    activation: Activation,
     context: Context<'_>,
-) -> Result<TowerWithProjection<TextTowerConfig>, LoadError> {
-    // open_clip fetches any other name from a hub; "." is the checkpoint's own folder.
-    let name = text.hf_model_name.as_deref().unwrap_or_default();
-    context.refuse(name != ".", &format!("text_cfg.hf_model_name = {name:?}"))?;
-    let pooler = text.hf_pooler_type.as_deref().unwrap_or("mean_pooler");
-    context.refuse(pooler != "mean_pooler", &format!("text_cfg.hf_pooler_type = {pooler:?}"))?;
-    let tower = read_bert_config(context.files, &context.path.with_file_name("config.json"))?;
-    if text.context_length > tower.positions {
-        let what = format!("text_cfg.context_length = {} with {} positions", text.context_length, tower.positions);
-        return Err(context.impossible(what));
+) -> Result<Activation, LoadError> {
+    #[derive(Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct ActKwargs {
+        approximate: Option<String>,
     }
-    // open_clip hf_model.py:184-191. The MLP is the default, and neither form has a bias.
-    let form = match text.hf_proj_type.as_deref() {
-        Some("linear") => Form::Linear { orientation: Orientation::OutIn, bias: false },
-        None | Some("mlp") => {
-            Form::Mlp { layers: ["0", "2"], hidden: (tower.width + embed_dim) / 2, biases: [false, false] }
-        }
-        Some(other) => return Err(context.unsupported(format!("text_cfg.hf_proj_type = {other:?}"))),
-    };
-    let projection = ProjectionConfig {
-        key: "text.proj".into(),
-        form,
-        input_dim: tower.width,
-        output_dim: embed_dim,
-        // The mean over tokens keeps the shift of the last norm.
-        affine_before: Some(format!("text.transformer.encoder.layer.{}.output.LayerNorm", tower.layers - 1)),
-    };
-    Ok((TextTowerConfig::Bert(tower), projection))
-}
-
-fn heads(width: usize, heads: usize, section: &str, context: Context<'_>) -> Result<usize, LoadError> {
-    if heads > 0 && width.is_multiple_of(heads) {
-        Ok(heads)
-    } else {
-        Err(context.impossible(format!("{heads} heads for {section}.width = {width}")))
+    let Some(kwargs) = act_kwargs else { return Ok(activation) };
+    let kwargs: ActKwargs = context.parse(kwargs.clone(), "text_cfg.act_kwargs")?;
+    match (kwargs.approximate.as_deref(), activation) {
+        (None | Some("none"), _) => Ok(activation),
+        (Some("tanh"), Activation::Gelu) => Ok(Activation::GeluTanh),
+        (Some(other), _) => Err(context.unsupported(format!("text_cfg.act_kwargs.approximate = {other:?}"))),
     }
-}
-
-fn mlp_width(width: usize, ratio: Option<f64>, section: &str, context: Context<'_>) -> Result<usize, LoadError> {
-    let ratio = ratio.unwrap_or(4.0);
-    if !(ratio.is_finite() && ratio > 0.0 && ratio < 1e3) {
-        return Err(context.impossible(format!("{section}.mlp_ratio = {ratio}")));
-    }
-    context.size("mlp width", (width as f64 * ratio) as usize)
 }
 
 /// LayerNorm's epsilon: 1e-5 as in torch, unless `norm_kwargs` says otherwise.

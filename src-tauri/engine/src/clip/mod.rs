@@ -3,15 +3,20 @@
 //! Shapes are written as words, outermost axis first: `batch`, `seq` (tokens of a text or cells of a picture), `patch`,
 //! `width` (a tower's inner size), `embed` (the joint space), `heads`, `vocab`.
 //!
-//! A new tower family is a new file beside [`vit`] with a config, a `load` and a `forward` that ends at the pooled
-//! feature, and one more case in [`VisionTower`] or [`TextTower`].
+//! A new tower family is a new file beside [`vit`], or in [`timm`], with a config, a `load` and a `forward` that ends at
+//! the pooled feature, and one more case in [`VisionTower`] or [`TextTower`].
 
 pub mod bert;
 pub mod block;
 pub mod config;
-pub mod efficientnet;
+pub mod conv;
+pub mod hf_text;
+pub mod m2m100;
+pub mod padding;
 pub mod position;
+pub mod resnet;
 pub mod text;
+pub mod timm;
 pub mod transformers;
 pub mod vit;
 
@@ -20,8 +25,10 @@ use burn::tensor::{Device, Int, Tensor, TensorData};
 use self::{
     bert::Bert,
     config::{ClipConfig, TextTowerConfig, VisionTowerConfig},
-    efficientnet::EfficientNet,
+    m2m100::M2m100,
+    resnet::ModifiedResNet,
     text::TextTransformer,
+    timm::{convnext::ConvNext, efficientnet::EfficientNet, eva::Eva, fastvit::FastVit, vit::TimmVit},
     vit::VisionTransformer,
 };
 use crate::{error::LoadError, probe::Probe, projection::Projection, weights::Weights};
@@ -90,6 +97,16 @@ impl TokenBatch {
 pub enum VisionTower {
     /// open_clip's own.
     Vit(VisionTransformer),
+    /// OpenAI's.
+    ResNet(ModifiedResNet),
+    /// timm's vision transformer: SigLIP, MobileCLIP-B, ViTamin.
+    TimmVit(TimmVit),
+    /// EVA and PE.
+    Eva(Eva),
+    /// ConvNeXt.
+    ConvNext(ConvNext),
+    /// FastViT: MobileCLIP-S.
+    FastVit(FastVit),
     /// timm's EfficientNet-Lite.
     EfficientNet(EfficientNet),
 }
@@ -98,6 +115,11 @@ impl VisionTower {
     fn load(weights: &Weights, config: &VisionTowerConfig, resampled: bool) -> Result<Self, LoadError> {
         Ok(match config {
             VisionTowerConfig::Vit(config) => Self::Vit(VisionTransformer::load(weights, config, resampled)?),
+            VisionTowerConfig::ResNet(config) => Self::ResNet(ModifiedResNet::load(weights, config, resampled)?),
+            VisionTowerConfig::ConvNext(config) => Self::ConvNext(ConvNext::load(weights, config)?),
+            VisionTowerConfig::FastVit(config) => Self::FastVit(FastVit::load(weights, config)?),
+            VisionTowerConfig::TimmVit(config) => Self::TimmVit(TimmVit::load(weights, config, resampled)?),
+            VisionTowerConfig::Eva(config) => Self::Eva(Eva::load(weights, config, resampled)?),
             VisionTowerConfig::EfficientNet(config) => Self::EfficientNet(EfficientNet::load(weights, config)?),
         })
     }
@@ -105,6 +127,11 @@ impl VisionTower {
     fn forward(&self, pixels: Tensor<4>, probe: &mut Probe) -> Tensor<2> {
         match self {
             Self::Vit(tower) => tower.forward(pixels, probe),
+            Self::ResNet(tower) => tower.forward(pixels, probe),
+            Self::ConvNext(tower) => tower.forward(pixels, probe),
+            Self::FastVit(tower) => tower.forward(pixels, probe),
+            Self::TimmVit(tower) => tower.forward(pixels, probe),
+            Self::Eva(tower) => tower.forward(pixels, probe),
             Self::EfficientNet(tower) => tower.forward(pixels, probe),
         }
     }
@@ -116,8 +143,10 @@ impl VisionTower {
 pub enum TextTower {
     /// open_clip's own.
     Native(TextTransformer),
-    /// BERT from transformers.
+    /// BERT and its kin, from transformers.
     Bert(Bert),
+    /// The encoder of M2M-100 and NLLB, from transformers.
+    M2m100(M2m100),
 }
 
 impl TextTower {
@@ -125,6 +154,7 @@ impl TextTower {
         Ok(match config {
             TextTowerConfig::Native(config) => Self::Native(TextTransformer::load(weights, config)?),
             TextTowerConfig::Bert(config) => Self::Bert(Bert::load(weights, config)?),
+            TextTowerConfig::M2m100(config) => Self::M2m100(M2m100::load(weights, config)?),
         })
     }
 
@@ -132,6 +162,7 @@ impl TextTower {
         match self {
             Self::Native(tower) => tower.forward(tokens, probe),
             Self::Bert(tower) => tower.forward(tokens, probe),
+            Self::M2m100(tower) => tower.forward(tokens, probe),
         }
     }
 
@@ -140,6 +171,7 @@ impl TextTower {
         match self {
             Self::Native(tower) => tower.needed_length(tokens),
             Self::Bert(tower) => tower.needed_length(tokens),
+            Self::M2m100(tower) => tower.needed_length(tokens),
         }
     }
 }
@@ -159,10 +191,16 @@ pub struct Clip {
 
 impl Clip {
     /// Builds towers and projections from the tensors of `weights`, all of them and no others.
-    pub fn load(weights: Weights, config: &ClipConfig) -> Result<Self, LoadError> {
+    pub fn load(mut weights: Weights, config: &ClipConfig) -> Result<Self, LoadError> {
+        if config.text_projection.key.starts_with("text.") {
+            weights.adopt_unprefixed_text();
+        }
         // `text.transformer.embeddings.position_ids` is a counter that old transformers versions stored.
         for name in config.ignored_keys {
             weights.ignore(name);
+        }
+        if config.caption_decoder {
+            weights.ignore_below("text_decoder.");
         }
         let logit_bias = match config.score_kind {
             ScoreKind::Softmax => None,

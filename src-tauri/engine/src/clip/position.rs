@@ -3,6 +3,10 @@
 //! Each code base has its own rule, and they differ by more than rounding, so the rule follows the checkpoint's layout.
 //! Plain numbers in and out; a handful of rows, so f64 throughout.
 
+use burn::tensor::{Tensor, TensorData};
+
+use crate::{error::LoadError, weights::Weights};
+
 /// How positions between the learnt ones are found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Rule {
@@ -12,6 +16,41 @@ pub enum Rule {
     Bicubic,
     /// open_clip `resize_text_pos_embed`: linear.
     Linear,
+}
+
+/// The cells of a picture, and the table of their positions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Grid {
+    /// Rows and columns of cells.
+    pub cells: [usize; 2],
+    /// Rows of the table in front of those of the cells: 1 for a class token.
+    pub extra: usize,
+    /// Length of a row of the table.
+    pub width: usize,
+}
+
+/// Reads the table `name`, stored `[lead…, extra + cells, width]`. With `resampled`, a table of another square grid is
+/// brought to this one by `rule`; without, it must fit.
+pub fn load_grid(
+    weights: &Weights,
+    name: &str,
+    lead: &[usize],
+    grid: Grid,
+    rule: Rule,
+    resampled: bool,
+) -> Result<Tensor<2>, LoadError> {
+    let Grid { cells: [height, columns], extra, width } = grid;
+    let shape = |rows: usize| [lead, &[rows, width]].concat();
+    let wanted = extra + height * columns;
+    let stored = weights.shape_of(name).unwrap_or_default();
+    let old_rows = stored.len().checked_sub(2).map_or(0, |at| stored[at]);
+    let is_square = old_rows > extra && (old_rows - extra).isqrt().pow(2) == old_rows - extra;
+    let values = if resampled && is_square && stored == shape(old_rows) && old_rows != wanted {
+        resample_grid(&weights.values(name, &stored)?, width, extra, grid.cells, rule)
+    } else {
+        weights.values(name, &shape(wanted))?
+    };
+    Ok(Tensor::from_data(TensorData::new(values, [wanted, width]), weights.device()))
 }
 
 /// Resamples the grid of an image tower; the `extra` first rows (class token) are kept as they are.

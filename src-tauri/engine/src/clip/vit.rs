@@ -1,13 +1,17 @@
-//! open_clip's own image tower.
-//! Follows open_clip `transformer.py`, `VisionTransformer`, at commit 89fb801f.
+//! open_clip's own image tower, and CoCa's, which ends in an attention pool.
+//! Follows open_clip `transformer.py`, `VisionTransformer` and `AttentionalPooler`, at commit 89fb801f.
 
 use burn::{
-    nn::LayerNorm,
-    tensor::{Tensor, assert_shape, module::conv2d, ops::ConvOptions},
+    nn::{LayerNorm, Linear},
+    tensor::{
+        Tensor, assert_shape,
+        module::{attention, conv2d},
+        ops::{AttentionModuleOptions, ConvOptions},
+    },
 };
 
-use super::block::{BlockConfig, ResidualAttentionBlock, Sight};
-use super::position::{Rule, resample_grid};
+use super::block::{BlockConfig, OPEN_CLIP_BLOCK, ResidualAttentionBlock, Sight, join_heads, split_heads};
+use super::position::{Grid, Rule, load_grid};
 use crate::{error::LoadError, probe::Probe, weights::Weights};
 
 /// How the tokens of the last block become one feature.
@@ -17,6 +21,15 @@ pub enum VisionPool {
     Token,
     /// The mean of the patch tokens, without the class token.
     Average,
+    /// CoCa's: the first of several learnt queries looks at all tokens; the others are for captions.
+    Attention {
+        /// Number of queries in the checkpoint.
+        queries: usize,
+        /// Attention heads; divides `width`.
+        heads: usize,
+        /// Size of a query, and of the pooled feature.
+        width: usize,
+    },
 }
 
 /// A vision transformer, as open_clip's `vision_cfg` describes it.
@@ -45,6 +58,72 @@ impl VitConfig {
     pub fn grid(&self) -> [usize; 2] {
         [self.image_size[0] / self.patch_size[0], self.image_size[1] / self.patch_size[1]]
     }
+
+    /// Size of the pooled feature.
+    pub fn pooled_width(&self) -> usize {
+        match self.pool {
+            VisionPool::Token | VisionPool::Average => self.block.width,
+            VisionPool::Attention { width, .. } => width,
+        }
+    }
+}
+
+/// CoCa's attention pool, as far as its first query goes.
+#[derive(Debug)]
+struct AttentionalPooler {
+    /// The first query, which no picture changes: `[1, 1, pooled]`, after its norm and its linear map.
+    query: Tensor<3>,
+    ln_k: LayerNorm,
+    key: Linear,
+    value: Linear,
+    out_proj: Linear,
+    heads: usize,
+}
+
+impl AttentionalPooler {
+    fn load(weights: &Weights, config: &VitConfig, queries: usize, heads: usize) -> Result<Self, LoadError> {
+        const NAME: &str = "visual.attn_pool";
+        let (context, width, epsilon) = (config.block.width, config.pooled_width(), config.block.epsilon);
+        let part = |part: &str| format!("{NAME}.{part}");
+        let bias = weights.values(&part("attn.in_proj_bias"), &[3 * width])?;
+        let bias = |index: usize| bias[index * width..][..width].to_vec();
+        // torch's MultiheadAttention keeps one matrix where queries and tokens are of one size, and three otherwise.
+        let [query, key, value] = if context == width {
+            let stacked = weights.values(&part("attn.in_proj_weight"), &[3 * width, width])?;
+            [0, 1, 2].map(|index| {
+                weights.linear_of(&stacked[index * width * width..][..width * width], bias(index), width, width)
+            })
+        } else {
+            let split = |name: &str, index: usize, inputs: usize| {
+                weights.linear_with_bias(&part(&format!("attn.{name}_proj_weight")), bias(index), inputs, width)
+            };
+            [split("q", 0, width)?, split("k", 1, context)?, split("v", 2, context)?]
+        };
+        let all = weights.tensor::<2>(&part("query"), [queries, width])?;
+        let ln_q = weights.layer_norm(&part("ln_q"), width, epsilon)?;
+        Ok(Self {
+            query: query.forward(ln_q.forward(all.narrow(0, 0, 1).unsqueeze::<3>())),
+            ln_k: weights.layer_norm(&part("ln_k"), context, epsilon)?,
+            key,
+            value,
+            out_proj: weights.linear(&part("attn.out_proj"), width, width, true)?,
+            heads,
+        })
+    }
+
+    /// # Shapes
+    /// - x: `[batch, seq, width]`
+    /// - output: `[batch, pooled]`
+    fn forward(&self, x: Tensor<3>) -> Tensor<2> {
+        let [batch, ..] = x.dims();
+        let [.., width] = self.query.dims();
+        let x = self.ln_k.forward(x);
+        let [q, k, v] =
+            [self.query.clone().expand([batch, 1, width]), self.key.forward(x.clone()), self.value.forward(x)]
+                .map(|part| split_heads(part, self.heads));
+        let found = join_heads(attention(q, k, v, None, None, AttentionModuleOptions::default()));
+        self.out_proj.forward(found).reshape([batch, width])
+    }
 }
 
 /// A vision transformer with its weights.
@@ -56,6 +135,7 @@ pub struct VisionTransformer {
     positional_embedding: Tensor<2>,
     ln_pre: Option<LayerNorm>,
     resblocks: Vec<ResidualAttentionBlock>,
+    attn_pool: Option<AttentionalPooler>,
     ln_post: LayerNorm,
 }
 
@@ -68,12 +148,32 @@ impl VisionTransformer {
         Ok(Self {
             conv1: weights.tensor("visual.conv1.weight", [width, 3, patch_height, patch_width])?,
             class_embedding: weights.tensor("visual.class_embedding", [width])?,
-            positional_embedding: load_positions(weights, config, resampled)?,
+            positional_embedding: load_grid(
+                weights,
+                "visual.positional_embedding",
+                &[],
+                Grid { cells: config.grid(), extra: 1, width },
+                config.position_rule,
+                resampled,
+            )?,
             ln_pre: config.ln_pre.then(|| norm("visual.ln_pre")).transpose()?,
             resblocks: (0..config.layers)
-                .map(|i| ResidualAttentionBlock::load(weights, &format!("visual.transformer.resblocks.{i}"), &block))
+                .map(|i| {
+                    ResidualAttentionBlock::load(
+                        weights,
+                        &format!("visual.transformer.resblocks.{i}"),
+                        OPEN_CLIP_BLOCK,
+                        &block,
+                    )
+                })
                 .collect::<Result<_, _>>()?,
-            ln_post: norm("visual.ln_post")?,
+            attn_pool: match config.pool {
+                VisionPool::Attention { queries, heads, .. } => {
+                    Some(AttentionalPooler::load(weights, config, queries, heads)?)
+                }
+                VisionPool::Token | VisionPool::Average => None,
+            },
+            ln_post: weights.layer_norm("visual.ln_post", config.pooled_width(), block.epsilon)?,
             config: config.clone(),
         })
     }
@@ -93,7 +193,8 @@ impl VisionTransformer {
             probe.see(|| format!("visual.block.{i}"), &x);
             self.see_pooled(i + 1, &x, probe);
         }
-        if probe.is_on() {
+        // Behind an attention pool a single token has no place in the joint space.
+        if probe.is_on() && self.attn_pool.is_none() {
             let patches = x.dims()[1] - 1;
             probe.see(|| "visual.patches".into(), &self.ln_post.forward(x.clone().narrow(1, 1, patches)));
         }
@@ -104,7 +205,7 @@ impl VisionTransformer {
 
     /// What the pooled feature would be if the tower ended here (the logit lens, before the projection).
     fn see_pooled(&self, depth: usize, x: &Tensor<3>, probe: &mut Probe) {
-        if probe.is_on() {
+        if probe.is_on() && self.attn_pool.is_none() {
             probe.see(|| format!("visual.pooled_at.{depth}"), &self.pool(x.clone()));
         }
     }
@@ -127,39 +228,22 @@ impl VisionTransformer {
     }
 
     fn pool(&self, x: Tensor<3>) -> Tensor<2> {
-        if self.config.norm_after_pool {
-            self.ln_post.forward(self.pool_tokens(x))
-        } else {
+        let norm = &self.ln_post;
+        match (&self.attn_pool, self.config.pool) {
+            (Some(pool), _) => norm.forward(pool.forward(x)),
             // A norm acts on each token alone, so the class token can be cut out before it.
-            match self.config.pool {
-                VisionPool::Token => self.ln_post.forward(self.pool_tokens(x)),
-                VisionPool::Average => self.pool_tokens(self.ln_post.forward(x)),
+            (None, VisionPool::Average) if !self.config.norm_after_pool => patch_mean(norm.forward(x)),
+            (None, VisionPool::Average) => norm.forward(patch_mean(x)),
+            (None, _) => {
+                let [batch, _, width] = x.dims();
+                norm.forward(x.narrow(1, 0, 1).reshape([batch, width]))
             }
-        }
-    }
-
-    fn pool_tokens(&self, x: Tensor<3>) -> Tensor<2> {
-        let [batch, seq, width] = x.dims();
-        match self.config.pool {
-            VisionPool::Token => x.narrow(1, 0, 1).reshape([batch, width]),
-            VisionPool::Average => x.narrow(1, 1, seq - 1).mean_dim(1).reshape([batch, width]),
         }
     }
 }
 
-fn load_positions(weights: &Weights, config: &VitConfig, resampled: bool) -> Result<Tensor<2>, LoadError> {
-    const NAME: &str = "visual.positional_embedding";
-    let [rows, columns] = config.grid();
-    let width = config.block.width;
-    let wanted = [1 + rows * columns, width];
-    let stored = weights.shape_of(NAME).unwrap_or_default();
-    let is_square_grid = stored.len() == 2 && stored[1] == width && stored[0] > 1 && {
-        let side = (stored[0] - 1).isqrt();
-        side * side == stored[0] - 1
-    };
-    if !resampled || !is_square_grid || stored == wanted {
-        return weights.tensor(NAME, wanted);
-    }
-    let values = resample_grid(&weights.values(NAME, &stored)?, width, 1, [rows, columns], config.position_rule);
-    Ok(Tensor::from_data(burn::tensor::TensorData::new(values, wanted), weights.device()))
+/// The mean of all tokens but the first: `[batch, seq, width]` to `[batch, width]`.
+fn patch_mean(x: Tensor<3>) -> Tensor<2> {
+    let [batch, seq, width] = x.dims();
+    x.narrow(1, 1, seq - 1).mean_dim(1).reshape([batch, width])
 }

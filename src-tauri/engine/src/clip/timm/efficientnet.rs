@@ -1,12 +1,18 @@
 //! EfficientNet-Lite, the image trunk of the embedded model.
 //! Follows timm `models/efficientnet.py` (`_gen_efficientnet_lite`) and `_efficientnet_blocks.py` at 1.0.31.
-//!
-//! Every convolution is followed by a BatchNorm; in inference that is a scale and a shift per channel, so it is folded
-//! into the convolution while loading.
 
-use burn::tensor::{Tensor, TensorData, activation::relu6, assert_shape, module::conv2d, ops::ConvOptions};
+use burn::tensor::{Tensor, activation::relu6, assert_shape};
 
-use crate::{error::LoadError, probe::Probe, weights::Weights};
+use super::{Request, Trunk, round_channels};
+use crate::{
+    clip::{
+        config::VisionTowerConfig,
+        conv::{Conv, ConvShape, Padding},
+    },
+    error::LoadError,
+    probe::Probe,
+    weights::Weights,
+};
 
 /// TensorFlow's BatchNorm epsilon, which `tf_*` models of timm keep (`BN_EPS_TF_DEFAULT`).
 const BATCH_NORM_EPSILON: f32 = 1e-3;
@@ -39,6 +45,22 @@ const STEM_CHANNELS: usize = 32;
 /// Channels of the trunk's feature; Lite models do not scale it.
 const FEATURE_CHANNELS: usize = 1280;
 
+/// The trunk that the request names, if it is one of these.
+pub(super) fn trunk(request: &Request<'_>) -> Result<Option<Trunk>, LoadError> {
+    let Some(config) = EfficientNetConfig::named(request.name, request.image_size) else { return Ok(None) };
+    request.no_kwargs()?;
+    request.pool(&["", "avg"])?;
+    request.bounded_image()?;
+    // The trunk ends in an activation and a mean, so no affine layer is in front of the projection.
+    let (features, affine_before) = (config.feature_channels(), None);
+    Ok(Some(Trunk {
+        tower: VisionTowerConfig::EfficientNet(config),
+        features,
+        affine_before,
+        classifier: "visual.trunk.classifier",
+    }))
+}
+
 /// Which EfficientNet-Lite.
 #[derive(Debug, Clone, PartialEq)]
 pub struct EfficientNetConfig {
@@ -69,11 +91,9 @@ impl EfficientNetConfig {
         FEATURE_CHANNELS
     }
 
-    /// timm `round_channels`: to the nearest multiple of 8, never more than a tenth down.
+    /// timm `round_channels` of the table's channels.
     fn channels(&self, base: usize) -> usize {
-        let scaled = base as f64 * self.width_multiplier;
-        let rounded = (((scaled + 4.0) / 8.0) as usize * 8).max(8);
-        if (rounded as f64) < 0.9 * scaled { rounded + 8 } else { rounded }
+        round_channels(base as f64 * self.width_multiplier, 8, 0.9)
     }
 
     /// timm `_scale_stage_depth`; Lite models fix the first and the last stage.
@@ -87,65 +107,12 @@ impl EfficientNetConfig {
     }
 }
 
-/// A convolution with its BatchNorm folded in, padded as TensorFlow's `SAME`.
-#[derive(Debug)]
-struct Conv {
-    weight: Tensor<4>,
-    bias: Tensor<1>,
-    stride: usize,
-    groups: usize,
+fn same(inputs: usize, out: usize, kernel: usize, stride: usize) -> ConvShape {
+    ConvShape { padding: Padding::Same, ..ConvShape::centred(inputs, out, kernel, stride) }
 }
 
-/// What a convolution is: `[out, in / groups, kernel, kernel]`.
-#[derive(Clone, Copy)]
-struct ConvShape {
-    out: usize,
-    inputs: usize,
-    kernel: usize,
-    stride: usize,
-    groups: usize,
-}
-
-impl Conv {
-    fn load(weights: &Weights, conv: &str, norm: &str, shape: ConvShape) -> Result<Self, LoadError> {
-        let ConvShape { out, inputs, kernel, stride, groups } = shape;
-        let dims = [out, inputs / groups, kernel, kernel];
-        let mut weight = weights.values(&format!("{conv}.weight"), &dims)?;
-        let part = |name: &str| weights.values(&format!("{norm}.{name}"), &[out]);
-        let (gamma, beta, mean, variance) =
-            (part("weight")?, part("bias")?, part("running_mean")?, part("running_var")?);
-        weights.ignore(&format!("{norm}.num_batches_tracked"));
-        let mut bias = beta;
-        for (channel, values) in weight.chunks_exact_mut(dims[1..].iter().product()).enumerate() {
-            let scale = gamma[channel] / (variance[channel] + BATCH_NORM_EPSILON).sqrt();
-            values.iter_mut().for_each(|v| *v *= scale);
-            bias[channel] -= mean[channel] * scale;
-        }
-        let device = weights.device();
-        Ok(Self {
-            weight: Tensor::from_data(TensorData::new(weight, dims), device),
-            bias: Tensor::from_data(TensorData::new(bias, [out]), device),
-            stride,
-            groups,
-        })
-    }
-
-    /// # Shapes
-    /// - x: `[batch, in, height, width]`
-    /// - output: `[batch, out, ⌈height / stride⌉, ⌈width / stride⌉]`
-    fn forward(&self, x: Tensor<4>) -> Tensor<4> {
-        let [_, _, height, width] = x.dims();
-        let kernel = self.weight.dims()[2];
-        let mut options = ConvOptions::new([self.stride; 2], [0, 0], [1, 1], self.groups);
-        options.padding = [height, width].map(|size| same_padding(size, kernel, self.stride));
-        conv2d(x, self.weight.clone(), Some(self.bias.clone()), options)
-    }
-}
-
-/// Padding before and after one axis so that the output has `⌈size / stride⌉` cells (timm `get_same_padding`).
-fn same_padding(size: usize, kernel: usize, stride: usize) -> (usize, usize) {
-    let total = ((size.div_ceil(stride) - 1) * stride + kernel).saturating_sub(size);
-    (total / 2, total - total / 2)
+fn load_conv(weights: &Weights, conv: &str, owner: &str, norm: &str, shape: ConvShape) -> Result<Conv, LoadError> {
+    Conv::with_batch_norm(weights, conv, &format!("{owner}.{norm}"), shape, BATCH_NORM_EPSILON)
 }
 
 /// timm `DepthwiseSeparableConv` (without `expand`) and `InvertedResidual` (with it).
@@ -167,16 +134,13 @@ impl Block {
         stride: usize,
     ) -> Result<Self, LoadError> {
         let hidden = inputs * stage.expansion;
-        let point = |out, inputs| ConvShape { out, inputs, kernel: 1, stride: 1, groups: 1 };
-        let depth = ConvShape { out: hidden, inputs: hidden, kernel: stage.kernel, stride, groups: hidden };
-        let conv = |part: &str, norm: &str, shape| {
-            Conv::load(weights, &format!("{name}.{part}"), &format!("{name}.{norm}"), shape)
-        };
+        let depth = same(hidden, hidden, stage.kernel, stride).depthwise();
+        let conv = |part: &str, norm: &str, shape| load_conv(weights, &format!("{name}.{part}"), name, norm, shape);
         let (expand, depthwise, project) = if stage.expansion == 1 {
-            (None, conv("conv_dw", "bn1", depth)?, conv("conv_pw", "bn2", point(out, inputs))?)
+            (None, conv("conv_dw", "bn1", depth)?, conv("conv_pw", "bn2", ConvShape::point(inputs, out))?)
         } else {
-            let expand = conv("conv_pw", "bn1", point(hidden, inputs))?;
-            (Some(expand), conv("conv_dw", "bn2", depth)?, conv("conv_pwl", "bn3", point(out, hidden))?)
+            let expand = conv("conv_pw", "bn1", ConvShape::point(inputs, hidden))?;
+            (Some(expand), conv("conv_dw", "bn2", depth)?, conv("conv_pwl", "bn3", ConvShape::point(hidden, out))?)
         };
         Ok(Self { expand, depthwise, project, residual: stride == 1 && inputs == out })
     }
@@ -203,11 +167,9 @@ pub struct EfficientNet {
 impl EfficientNet {
     /// Reads the trunk from `visual.trunk.*`.
     pub fn load(weights: &Weights, config: &EfficientNetConfig) -> Result<Self, LoadError> {
-        let conv = |name: &str, norm: &str, shape| {
-            Conv::load(weights, &format!("visual.trunk.{name}"), &format!("visual.trunk.{norm}"), shape)
-        };
-        let stem = ConvShape { out: STEM_CHANNELS, inputs: 3, kernel: 3, stride: 2, groups: 1 };
-        let conv_stem = conv("conv_stem", "bn1", stem)?;
+        const TRUNK: &str = "visual.trunk";
+        let conv = |name: &str, norm: &str, shape| load_conv(weights, &format!("{TRUNK}.{name}"), TRUNK, norm, shape);
+        let conv_stem = conv("conv_stem", "bn1", same(3, STEM_CHANNELS, 3, 2))?;
         let mut inputs = STEM_CHANNELS;
         let mut blocks = Vec::with_capacity(STAGES.len());
         for (index, stage) in STAGES.iter().enumerate() {
@@ -221,7 +183,7 @@ impl EfficientNet {
             }
             blocks.push(parts);
         }
-        let head = ConvShape { out: FEATURE_CHANNELS, inputs, kernel: 1, stride: 1, groups: 1 };
+        let head = ConvShape::point(inputs, FEATURE_CHANNELS);
         Ok(Self { conv_stem, blocks, conv_head: conv("conv_head", "bn2", head)? })
     }
 
@@ -247,13 +209,6 @@ impl EfficientNet {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn same_padding_is_larger_at_the_end() {
-        assert_eq!(same_padding(260, 3, 2), (0, 1));
-        assert_eq!(same_padding(65, 5, 2), (2, 2));
-        assert_eq!(same_padding(9, 1, 1), (0, 0));
-    }
 
     #[test]
     fn lite2_has_timms_channels_and_depths() {

@@ -1,0 +1,81 @@
+//! The attention pool of SigLIP and PE ("MAP head"): one learnt query looks at all tokens.
+//! Follows timm 1.0.31 `layers/attention_pool.py`, `AttentionPoolLatent`.
+
+use burn::{
+    nn::{LayerNorm, Linear},
+    tensor::{Tensor, activation, assert_shape, module::attention, ops::AttentionModuleOptions},
+};
+
+use crate::{
+    clip::block::{Activation, Mlp, join_heads, split_heads},
+    error::LoadError,
+    probe::Probe,
+    weights::Weights,
+};
+
+/// The shape of an attention pool.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct AttentionPoolConfig {
+    /// Attention heads; divides the tower's width.
+    pub heads: usize,
+    /// Hidden size of the MLP.
+    pub mlp_width: usize,
+    /// Nonlinearity of the MLP.
+    pub activation: Activation,
+    /// Added to the variance by the norm in front of the MLP.
+    pub epsilon: f64,
+}
+
+/// An attention pool with its weights.
+#[derive(Debug)]
+pub struct AttentionPool {
+    /// The query, which no picture changes: `[1, 1, width]`, after its linear map.
+    query: Tensor<3>,
+    kv: Linear,
+    proj: Linear,
+    norm: LayerNorm,
+    mlp: Mlp,
+    heads: usize,
+}
+
+impl AttentionPool {
+    /// Reads the pool whose keys start with `name`.
+    pub fn load(weights: &Weights, name: &str, width: usize, config: &AttentionPoolConfig) -> Result<Self, LoadError> {
+        let part = |part: &str| format!("{name}.{part}");
+        let q = weights.linear(&part("q"), width, width, true)?;
+        Ok(Self {
+            query: q.forward(weights.tensor(&part("latent"), [1, 1, width])?),
+            kv: weights.linear(&part("kv"), width, 2 * width, true)?,
+            proj: weights.linear(&part("proj"), width, width, true)?,
+            norm: weights.layer_norm(&part("norm"), width, config.epsilon)?,
+            mlp: Mlp::load(weights, &part("mlp.fc1"), &part("mlp.fc2"), [width, config.mlp_width], config.activation)?,
+            heads: config.heads,
+        })
+    }
+
+    fn q_k_v(&self, x: Tensor<3>) -> [Tensor<4>; 3] {
+        let [batch, _, width] = x.dims();
+        let kv = self.kv.forward(x); // [batch, seq, 2 · width]
+        let part = |index: usize| split_heads(kv.clone().narrow(2, index * width, width), self.heads);
+        [split_heads(self.query.clone().expand([batch, 1, width]), self.heads), part(0), part(1)]
+    }
+
+    /// # Shapes
+    /// - x: `[batch, seq, width]`
+    /// - output: `[batch, width]`
+    pub fn forward(&self, x: Tensor<3>, probe: &mut Probe) -> Tensor<2> {
+        let [batch, seq, width] = x.dims();
+        let [q, k, v] = self.q_k_v(x);
+        if probe.is_on() {
+            let scores = q.clone().matmul(k.clone().transpose()) / ((width / self.heads) as f64).sqrt();
+            let pattern = activation::softmax(scores, 3).reshape([batch, self.heads, seq]);
+            probe.see(|| "visual.attn.pool".into(), &pattern);
+        }
+        let attended = join_heads(attention(q, k, v, None, None, AttentionModuleOptions::default()));
+        let x = self.proj.forward(attended);
+        let pooled = (x.clone() + self.mlp.forward(self.norm.forward(x))).reshape([batch, width]);
+        assert_shape!(pooled, [batch, width]);
+        probe.see(|| "visual.attn_pool".into(), &pooled);
+        pooled
+    }
+}
