@@ -13,7 +13,7 @@ use crate::support::OwnedTensor;
 pub type Tensors = BTreeMap<String, OwnedTensor>;
 
 /// Instructions of a pickle, one after the other.
-#[derive(Default, Clone)]
+#[derive(Debug, Default, Clone)]
 pub struct Script(pub Vec<u8>);
 
 impl Script {

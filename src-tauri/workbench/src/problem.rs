@@ -88,6 +88,7 @@ pub fn of_load(error: &LoadError) -> Problem {
         }
         LoadError::Unsupported { path, .. } => (ProblemCode::ModelUnsupported, Some(path)),
         LoadError::Header { path, .. }
+        | LoadError::PyTorch { path, .. }
         | LoadError::MissingTensor { path, .. }
         | LoadError::UnknownTensors { path, .. }
         | LoadError::Shape { path, .. }
