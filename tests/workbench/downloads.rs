@@ -450,6 +450,30 @@ fn a_paused_download_goes_on_in_another_run() {
 }
 
 #[test]
+fn a_download_goes_on_at_another_mirror_if_the_hash_is_known() {
+    let bytes = fixture(WEIGHTS);
+    let store = Server::start();
+    store.serve("/blob", &bytes);
+    let mut bench = Bench::new();
+    bench.server.redirect(&path_of(WEIGHTS), &bytes, &format!("{}/blob", store.url()), true);
+    store.next("/blob", &[Do::Drop(100_000)]);
+    store.always("/blob", Do::Drop(0));
+    assert_eq!(bench.code(), ProblemCode::Network);
+    // The mirror has the file itself, and a validator of its own.
+    bench.server = hub_server();
+    bench.installs();
+    assert_eq!(bench.ranges(), [from(100_000)]);
+    assert_eq!(bench.server.gets(&path_of(WEIGHTS))[0].header("if-range"), None);
+
+    // Without a hash, bytes of two servers are not put together.
+    let mut bench = Bench::new();
+    bench.pull_to(100_000, Stop::Pause);
+    bench.server = hub_server();
+    bench.installs();
+    assert_eq!(bench.ranges(), [None]);
+}
+
+#[test]
 fn a_cancelled_download_leaves_nothing() {
     let mut bench = Bench::new();
     bench.pull_to(100_000, Stop::Cancel);

@@ -45,7 +45,7 @@ impl Hub {
 
     /// The address of a file of a repository, in its newest version.
     pub fn file_url(&self, repo: &str, file: &str) -> String {
-        format!("{}/{}/resolve/main/{}", self.endpoint, encoded(repo), encoded(file))
+        format!("{}{}", self.endpoint, hub_path(repo, file))
     }
 
     /// The page of a repository, where its licence is accepted.
@@ -105,6 +105,11 @@ fn check(endpoint: &str) -> Result<(), Problem> {
         return Err(refuse("it has a query"));
     }
     Ok(())
+}
+
+/// Where a file of a repository is below the hub's own address.
+pub fn hub_path(repo: &str, file: &str) -> String {
+    format!("/{}/resolve/main/{}", encoded(repo), encoded(file))
 }
 
 /// Scheme, server and port: where a secret may be told again.

@@ -158,7 +158,13 @@ impl<'a> Pull<'a> {
                 Err(error) => return Err(error),
             };
             let state = self.journal.files.entry(place.name.clone()).or_default();
-            if state.url != url {
+            // With its hash known, a file can be gone on with at another mirror: the end will tell.
+            let said = &answer.linked.sha256;
+            let is_same =
+                place.address.is_at(&state.url) && state.sha256.is_some() && (said.is_none() || *said == state.sha256);
+            if is_same {
+                (state.url, state.etag) = (url, None);
+            } else if state.url != url {
                 *state = FileState { url, ..FileState::default() };
                 if part.exists() {
                     fs::remove_file(&part).map_err(DownloadError::disk("remove", &part))?;
@@ -174,7 +180,7 @@ impl<'a> Pull<'a> {
         if file.optional {
             return Ok(None);
         }
-        let names: Vec<&str> = file.places.iter().map(|place| place.name.as_str()).collect();
+        let names: Vec<&str> = file.places.iter().map(|place| place.address.file_name()).collect();
         Err(DownloadError::Missing { host, file: names.join(", ") })
     }
 

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::hub::Hub;
+use super::hub::{Hub, hub_path};
 use crate::catalogue::{Catalogue, Entry, Source};
 
 /// A configuration or a tokenizer is smaller than this; whatever is larger is something else.
@@ -25,6 +25,22 @@ pub enum Address {
 }
 
 impl Address {
+    /// The file's own name there.
+    pub fn file_name(&self) -> &str {
+        match self {
+            Self::Hub { file, .. } => file,
+            Self::Url(url) => url.rsplit('/').next().unwrap_or(url),
+        }
+    }
+
+    /// Whether `url` is this file, at whatever mirror.
+    pub fn is_at(&self, url: &str) -> bool {
+        match self {
+            Self::Hub { repo, file } => url.ends_with(&hub_path(repo, file)),
+            Self::Url(own) => url == own,
+        }
+    }
+
     /// As an address of the web.
     pub fn url(&self, hub: &Hub) -> String {
         match self {
@@ -195,6 +211,15 @@ mod tests {
             assert_eq!(others.len(), usize::from(entry.tokenizer.is_some()), "{}", recipe.name);
             assert!(recipe.written[0].1["model_cfg"]["embed_dim"].is_u64(), "{}", recipe.name);
         }
+    }
+
+    #[test]
+    fn a_file_is_the_same_at_every_mirror() {
+        let address = Address::Hub { repo: "a/b".into(), file: "w.bin".into() };
+        let at = |endpoint: &str| address.url(&Hub::new(Some(endpoint)));
+        assert!(address.is_at(&at("https://one.example")) && address.is_at(&at("https://two.example/hf")));
+        assert!(!address.is_at("https://one.example/a/b/resolve/main/x.bin"));
+        assert!(!address.is_at("https://one.example/xa/b/resolve/main/w.bin"));
     }
 
     #[test]
