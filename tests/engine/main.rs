@@ -17,6 +17,8 @@ mod support;
 mod tokenizer;
 /// Towers and projections, stage by stage, on the CPU.
 mod towers;
+/// transformers' layouts and text towers beyond the goldens.
+mod transformers;
 /// The same on wgpu.
 mod wgpu;
 /// From picture and words to probabilities.

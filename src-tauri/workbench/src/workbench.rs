@@ -58,6 +58,8 @@ pub struct Options {
     pub settings: Option<PathBuf>,
     /// Whether thumbnails are made.
     pub thumbnails: bool,
+    /// Language of labels and templates, by a code such as `fra_Latn`, for models that are told.
+    pub language: Option<String>,
 }
 
 type Sink = Box<dyn Fn(WorkbenchEvent) + Send>;
@@ -151,7 +153,7 @@ impl Workbench {
         let shared = Arc::new(Shared::new(labels, thumbnails, queue));
         let worker = spawn("model", {
             let shared = shared.clone();
-            move || Worker::new(shared).run(&orders, &photos)
+            move || Worker::new(shared, options.language).run(&orders, &photos)
         });
         for _ in 0..decoders() {
             let (shared, work, decoded) = (shared.clone(), work.clone(), decoded.clone());
