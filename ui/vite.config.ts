@@ -5,7 +5,8 @@ export default defineConfig({
   plugins: [svelte()],
   clearScreen: false,
   // The shell's `devUrl` names this port, so another one would show an empty window.
-  server: { port: 5173, strictPort: true },
+  // The made-up shell reads the real catalogue, which lies outside.
+  server: { port: 5173, strictPort: true, fs: { allow: [".", "../assets/models"] } },
   build: {
     // The oldest webviews Tauri 2 meets that know `light-dark()`: WebKit 17.5, Chromium 123.
     target: ["es2022", "safari17.5", "chrome123"],

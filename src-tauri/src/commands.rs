@@ -6,8 +6,12 @@ use std::path::PathBuf;
 
 use cliploupe_workbench::{
     Workbench, assets,
-    messages::{DeviceInfo, LabelSettings, PhotoDetails, PhotoId, Problem, ProblemCode, Snapshot, WorkbenchEvent},
+    messages::{
+        DeviceInfo, LabelSettings, ModelList, PhotoDetails, PhotoId, Problem, ProblemCode, Snapshot, VerifyReport,
+        WorkbenchEvent,
+    },
     model_source::ModelSource,
+    store::Import,
 };
 use tauri::{AppHandle, State, ipc::Channel};
 use tauri_plugin_dialog::{DialogExt, FilePath};
@@ -111,6 +115,59 @@ pub fn choose_model_folder(app: AppHandle, bench: Bench<'_>) -> Result<bool, Pro
 #[tauri::command(async)]
 pub fn use_embedded_model(bench: Bench<'_>) -> Result<(), Problem> {
     bench.choose_model(ModelSource::Embedded)
+}
+
+#[tauri::command(async)]
+pub fn models(bench: Bench<'_>) -> Result<ModelList, Problem> {
+    bench.models()
+}
+
+#[tauri::command(async)]
+pub fn choose_model(bench: Bench<'_>, name: &str) -> Result<(), Problem> {
+    bench.choose_model_named(name)
+}
+
+#[tauri::command(async)]
+pub fn pull_model(bench: Bench<'_>, name: &str) -> Result<(), Problem> {
+    bench.pull_model(name)
+}
+
+#[tauri::command(async)]
+pub fn pause_transfer(bench: Bench<'_>, name: &str) -> Result<(), Problem> {
+    bench.pause_transfer(name)
+}
+
+#[tauri::command(async)]
+pub fn cancel_transfer(bench: Bench<'_>, name: &str) -> Result<(), Problem> {
+    bench.cancel_transfer(name)
+}
+
+/// Asks for a model folder and imports it; its name, or none if the person cancelled.
+#[tauri::command(async)]
+pub fn import_model(app: AppHandle, bench: Bench<'_>, in_place: bool) -> Result<Option<String>, Problem> {
+    let chosen = app.dialog().file().blocking_pick_folder();
+    let Some(path) = chosen.and_then(|path| path.into_path().ok()) else { return Ok(None) };
+    bench.import_model(&Import { path, in_place, ..Import::default() })
+}
+
+#[tauri::command(async)]
+pub fn remove_model(bench: Bench<'_>, name: &str) -> Result<(), Problem> {
+    bench.remove_model(name)
+}
+
+#[tauri::command(async)]
+pub fn verify_model(bench: Bench<'_>, name: &str) -> Result<VerifyReport, Problem> {
+    bench.verify_model(name)
+}
+
+#[tauri::command(async)]
+pub fn cancel_verify(bench: Bench<'_>, name: &str) {
+    bench.cancel_verify(name);
+}
+
+#[tauri::command(async)]
+pub fn set_hub_endpoint(bench: Bench<'_>, endpoint: Option<&str>) -> Result<(), Problem> {
+    bench.set_hub_endpoint(endpoint)
 }
 
 #[tauri::command]

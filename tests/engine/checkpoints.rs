@@ -124,8 +124,9 @@ fn a_folder_that_is_no_checkpoint_says_what_is_missing() {
     assert!(reason(folder.path()).contains("neither open_clip_config.json nor config.json"));
     std::fs::write(folder.path().join("open_clip_config.json"), "{}").unwrap();
     assert!(reason(folder.path()).contains("no open_clip_model.safetensors"));
+    std::fs::remove_file(folder.path().join("open_clip_config.json")).unwrap();
     std::fs::write(folder.path().join("open_clip_pytorch_model.bin"), "").unwrap();
-    assert!(reason(folder.path()).contains("pickle"));
+    assert!(reason(folder.path()).contains("weights but neither open_clip_config.json"));
     assert!(reason(&folder.path().join("nowhere")).contains("no such file"));
 }
 

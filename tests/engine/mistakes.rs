@@ -239,3 +239,163 @@ fn a_logit_scale_without_its_exponential() {
     let logits = wrong.scores(&cosines).into_iter().map(|Score { logit, .. }| logit);
     assert!(logits.zip(expected).any(|(a, b)| (a - b).abs() > 3e-4));
 }
+
+/// Changes one tensor's bytes.
+fn spoilt(name: &str, key: &str, spoil: impl FnOnce(&mut Vec<u8>)) -> Copy {
+    Copy::of(name).edit_tensors(|tensors| {
+        spoil(&mut tensors.get_mut(key).unwrap_or_else(|| panic!("{name} has no {key}")).2);
+    })
+}
+
+fn zeroed(name: &str, key: &str) -> Copy {
+    spoilt(name, key, |bytes| bytes.fill(0))
+}
+
+/// Another architecture that the same tensors fit.
+fn renamed(name: &str, timm_model_name: &str) -> Copy {
+    Copy::of(name).edit_config(|json| json["model_cfg"]["vision_cfg"]["timm_model_name"] = timm_model_name.into())
+}
+
+#[test]
+fn biases_of_image_projections_that_are_lost() {
+    for (name, key) in [
+        ("bias-timm-linear", "visual.head.proj.bias"),
+        ("bias-timm-mlp", "visual.head.mlp.fc2.bias"),
+        ("eva01", "visual.trunk.head.bias"),
+        ("pe-core", "visual.trunk.head.bias"),
+        ("mobileclip-s", "visual.trunk.head.fc.bias"),
+    ] {
+        fails(&zeroed(name, key), "image_features");
+    }
+    // Cells of a ResNet go through the projection too.
+    fails(&zeroed("clip-rn", "visual.attnpool.c_proj.bias"), "visual.dense");
+    fails(&zeroed("convnext-mlp", "visual.head.mlp.fc1.bias"), "visual.head.fc1");
+    fails(&zeroed("siglip", "text.text_projection.bias"), "text_features");
+}
+
+#[test]
+fn a_transposed_square_matrix_of_each_timm_family() {
+    for (name, key, stage) in [
+        ("siglip", "visual.trunk.blocks.0.attn.proj.weight", "visual.block.0"),
+        ("eva01", "visual.trunk.blocks.0.attn.proj.weight", "visual.block.0"),
+        ("eva02", "visual.trunk.blocks.0.attn.q_proj.weight", "visual.block.0"),
+        ("pe-core", "visual.trunk.attn_pool.proj.weight", "visual.attn_pool"),
+        ("vitamin", "visual.trunk.blocks.1.attn.proj.weight", "visual.block.1"),
+        ("mobileclip-s", "visual.trunk.stages.3.blocks.0.token_mixer.proj.weight", "visual.stage.3"),
+        ("clip-rn", "visual.attnpool.k_proj.weight", "visual.attn.pool"),
+    ] {
+        fails(&Copy::of(name).edit_tensors(|tensors| transpose(tensors.get_mut(key).unwrap())), stage);
+    }
+}
+
+#[test]
+fn queries_in_the_place_of_keys() {
+    // Attention is symmetric in neither: its softmax runs over keys.
+    let copy = spoilt("siglip", "visual.trunk.blocks.0.attn.qkv.weight", |bytes| {
+        let third = bytes.len() / 3;
+        let (queries, rest) = bytes.split_at_mut(third);
+        queries.swap_with_slice(&mut rest[..third]);
+    });
+    fails(&copy, "visual.block.0");
+}
+
+#[test]
+fn the_exact_gelu_instead_of_the_tanh_one_and_the_other_way_round() {
+    let copy =
+        Copy::of("siglip2").edit_config(|json| json["model_cfg"]["text_cfg"]["act_kwargs"] = serde_json::Value::Null);
+    fails(&copy, "text.block.0");
+    fails(&renamed("siglip2", "vit_base_patch16_siglip_256"), "visual.block.0");
+    let copy = Copy::of("siglip").edit_config(|json| {
+        json["model_cfg"]["text_cfg"]["act_kwargs"] = serde_json::json!({ "approximate": "tanh" });
+    });
+    fails(&copy, "text.block.0");
+}
+
+#[test]
+fn a_layer_norm_with_the_epsilon_of_another_size() {
+    fails(&renamed("convnext-xxl-eps", "convnext_base"), "visual.stage.");
+}
+
+#[test]
+fn rotary_positions_of_other_pairs_or_of_another_grid() {
+    // Without a rotation, the same permutation of queries and keys would change nothing.
+    let halves_for_pairs = |bytes: &mut Vec<u8>, row: usize| {
+        const HEAD: usize = 16;
+        let rows: Vec<Vec<u8>> = bytes.chunks_exact(row).map(<[u8]>::to_vec).collect();
+        let turned = (0..rows.len()).map(|i| {
+            let (head, channel) = (i / HEAD * HEAD, i % HEAD);
+            &rows[head + channel / 2 + channel % 2 * HEAD / 2]
+        });
+        *bytes = turned.flatten().copied().collect();
+    };
+    let copy = Copy::of("eva02").edit_tensors(|tensors| {
+        for key in ["q_proj.weight", "k_proj.weight", "q_proj.bias"] {
+            let tensor = tensors.get_mut(&format!("visual.trunk.blocks.0.attn.{key}")).unwrap();
+            halves_for_pairs(&mut tensor.2, 2 * tensor.1.get(1).copied().unwrap_or(1));
+        }
+    });
+    fails(&copy, "visual.block.0");
+    fails(&renamed("pe-core", "vit_pe_core_small_patch16_384"), "visual.rope");
+}
+
+#[test]
+fn norms_before_the_branches_instead_of_behind_them() {
+    fails(&renamed("eva02-postnorm", "eva_giant_patch14_224"), "visual.block.0");
+    fails(&renamed("eva01", "eva02_enormous_patch14_clip_224"), "visual.block.0");
+}
+
+#[test]
+fn a_gate_in_the_place_of_what_it_gates() {
+    let swap = |name: &str, first: &str, second: &str| {
+        Copy::of(name).edit_tensors(|tensors| {
+            for part in ["weight", "bias"] {
+                let (first, second) = (format!("{first}.{part}"), format!("{second}.{part}"));
+                let (a, b) = (tensors[&first].clone(), tensors[&second].clone());
+                tensors.insert(first, b);
+                tensors.insert(second, a);
+            }
+        })
+    };
+    fails(&swap("vitamin", "visual.trunk.blocks.0.mlp.w0", "visual.trunk.blocks.0.mlp.w1"), "visual.block.0");
+    fails(&swap("eva02", "visual.trunk.blocks.0.mlp.fc1_g", "visual.trunk.blocks.0.mlp.fc1_x"), "visual.block.0");
+}
+
+#[test]
+fn branches_and_statistics_of_convolutions_that_are_left_out() {
+    for (name, key, stage) in [
+        ("mobileclip-s", "visual.trunk.stages.0.blocks.0.token_mixer.mixer.conv_scale.bn.weight", "visual.stage.0"),
+        ("mobileclip-s", "visual.trunk.stages.0.blocks.0.token_mixer.norm.identity.weight", "visual.stage.0"),
+        ("mobileclip-s", "visual.trunk.stages.0.blocks.0.layer_scale.gamma", "visual.stage.0"),
+        ("mobileclip-s", "visual.trunk.stages.1.downsample.proj.0.small_conv.bn.weight", "visual.stage.1"),
+        ("mobileclip-s", "visual.trunk.stages.2.downsample.proj.0.se.fc2.bias", "visual.stage.2"),
+        ("mobileclip-s", "visual.trunk.stages.3.pos_emb.pos_enc.bias", "visual.stage.3"),
+        ("mobileclip-s", "visual.trunk.final_conv.se.fc1.bias", "visual.pooled"),
+        ("mobileclip-b", "visual.trunk.patch_embed.backbone.0.bn.running_mean", "visual.patch_embed"),
+        ("clip-rn", "visual.layer2.0.downsample.1.running_mean", "visual.stage.1"),
+        ("convnext-linear", "visual.trunk.stages.0.blocks.0.gamma", "visual.stage.0"),
+        ("vitamin", "visual.trunk.patch_embed.backbone.stages.1.0.shortcut.expand.bias", "visual.patch_embed"),
+    ] {
+        fails(&zeroed(name, key), stage);
+    }
+}
+
+#[test]
+fn cocas_padding_that_is_seen() {
+    let copy = Copy::of("coca").edit_config(|json| json["model_cfg"]["text_cfg"]["pad_id"] = 255.into());
+    fails(&copy, "text.block.0");
+}
+
+#[test]
+fn a_logit_bias_that_is_left_out() {
+    fails(&zeroed("siglip", "logit_bias"), "logits_per_image");
+}
+
+#[test]
+fn positions_of_a_class_token_that_has_none() {
+    // MobileCLIP-B's table has no row for the class token, so it must not be moved by one.
+    let copy = spoilt("mobileclip-b", "visual.trunk.pos_embed", |bytes| {
+        let row = bytes.len() / 16;
+        bytes.rotate_right(row);
+    });
+    fails(&copy, "visual.block.0");
+}

@@ -358,22 +358,36 @@ impl Copy {
         self
     }
 
-    /// Changes the tensors.
-    pub fn edit_tensors(self, edit: impl FnOnce(&mut BTreeMap<String, OwnedTensor>)) -> Self {
+    /// Replaces the weights file by one of another name and kind.
+    pub fn with_weights(self, name: &str, write: impl FnOnce(&BTreeMap<String, OwnedTensor>) -> Vec<u8>) -> Self {
+        let tensors = self.tensors();
+        std::fs::remove_file(self.weights_path()).unwrap();
+        std::fs::write(self.path().join(name), write(&tensors)).unwrap();
+        self
+    }
+
+    fn tensors(&self) -> BTreeMap<String, OwnedTensor> {
         let bytes = std::fs::read(self.weights_path()).unwrap();
         let file = SafeTensors::deserialize(&bytes).unwrap();
-        let mut tensors: BTreeMap<String, OwnedTensor> = file
-            .tensors()
-            .into_iter()
-            .map(|(name, t)| (name, (t.dtype(), t.shape().to_vec(), t.data().to_vec())))
-            .collect();
+        let owned =
+            file.tensors().into_iter().map(|(name, t)| (name, (t.dtype(), t.shape().to_vec(), t.data().to_vec())));
+        owned.collect()
+    }
+
+    /// Changes the tensors.
+    pub fn edit_tensors(self, edit: impl FnOnce(&mut BTreeMap<String, OwnedTensor>)) -> Self {
+        let mut tensors = self.tensors();
         edit(&mut tensors);
         write_tensors(&tensors, &self.weights_path());
         self
     }
 
     pub fn load(&self) -> Result<Model, LoadError> {
-        load(self.path(), &Device::flex())
+        self.load_on(&Device::flex())
+    }
+
+    pub fn load_on(&self, device: &Device) -> Result<Model, LoadError> {
+        load(self.path(), device)
     }
 
     /// Loads and compares; a checkpoint that is refused fails too.

@@ -1,5 +1,14 @@
 //! The workbench: photos on the table, labels that change, folders of every kind, and what is told of it.
 
+/// Checkpoints from a server that drops, lies, redirects and refuses.
+mod downloads;
+/// Models by name: installed, imported, removed, fetched, and exchanged under photos on the table.
+mod models;
+/// The server.
+mod server;
+/// The checks of a model.
+mod verify;
+
 use std::{
     path::{Path, PathBuf},
     sync::{Arc, Mutex},

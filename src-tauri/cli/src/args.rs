@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Parser, Subcommand, ValueEnum};
+use cliploupe_workbench::bench;
 
 /// Labels photos with CLIP on your own machine, and opens CLIP's projection layers.
 #[derive(Debug, Parser)]
@@ -17,7 +18,7 @@ pub struct Args {
 /// Options of every command.
 #[derive(Debug, Clone, clap::Args)]
 pub struct Common {
-    /// The model: `embedded`, a folder, or a .safetensors file
+    /// The model: `embedded`, the name of an installed one, a folder, or a .safetensors, .pt, .pth or .bin file
     #[arg(long, global = true, default_value = "embedded", value_name = "NAME_OR_DIR")]
     pub model: String,
     /// Configuration of a model given as a file, if it does not lie beside it
@@ -47,6 +48,9 @@ pub enum Command {
     Tokenize(Tokenize),
     /// What the image tower gets to see of a picture
     Preprocess(Preprocess),
+    /// Checkpoints: find, download, import, check, remove
+    #[command(subcommand)]
+    Models(Models),
     /// Where this machine can compute
     Devices,
     /// How fast decoding, preprocessing, encoding and starting are here
@@ -145,13 +149,63 @@ pub struct Preprocess {
 #[derive(Debug, clap::Args)]
 pub struct Bench {
     /// Also measure a checkpoint of this shape with random weights, made for the purpose
-    #[arg(long, value_enum, value_name = "SHAPE")]
-    pub shape: Option<Shape>,
+    #[arg(long, value_parser = bench::SHAPES.map(|shape| shape.name), value_name = "SHAPE")]
+    pub shape: Option<String>,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum Shape {
-    /// ViT-B/32 with CLIP's text tower, 151 million parameters
-    #[value(name = "vit-b-32")]
-    VitB32,
+#[derive(Debug, Subcommand)]
+pub enum Models {
+    /// What is here and what can be had
+    List(ModelsList),
+    /// Download a model and install it; a download that was stopped goes on where it was
+    Pull(ModelsPull),
+    /// Install a checkpoint of this machine
+    Import(ModelsImport),
+    /// Check an installed model or a checkpoint: files, tensors, device, and whether it does what it should
+    Verify(ModelsVerify),
+    /// Remove an installed model
+    Remove(ModelsRemove),
+}
+
+#[derive(Debug, clap::Args)]
+pub struct ModelsList {
+    /// Only models with all of these in their name, group, language, licence, repository or recommendation
+    #[arg(value_name = "WORD")]
+    pub words: Vec<String>,
+    /// Only what is on this machine, whole or in part
+    #[arg(long)]
+    pub installed: bool,
+}
+
+#[derive(Debug, clap::Args)]
+pub struct ModelsPull {
+    /// A name from the list, such as ViT-B-32/laion2b_s34b_b79k, or hf-hub:OWNER/REPOSITORY
+    pub name: String,
+}
+
+#[derive(Debug, clap::Args)]
+pub struct ModelsImport {
+    /// A folder in open_clip's or transformers' layout, or a weights file with its configuration beside it
+    pub path: PathBuf,
+    /// Leave the files where they are
+    #[arg(long)]
+    pub in_place: bool,
+    /// What to call it; otherwise as the folder or file
+    #[arg(long)]
+    pub name: Option<String>,
+}
+
+#[derive(Debug, clap::Args)]
+pub struct ModelsVerify {
+    /// `embedded`, the name of an installed model, a folder, or a weights file
+    pub model: String,
+}
+
+#[derive(Debug, clap::Args)]
+pub struct ModelsRemove {
+    /// The name of an installed model, or of a download that is not finished
+    pub name: String,
+    /// Do not ask
+    #[arg(long)]
+    pub yes: bool,
 }

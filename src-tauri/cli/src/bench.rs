@@ -8,28 +8,30 @@ use std::{
 use cliploupe_workbench::{
     assets,
     bench::{self, Figure},
-    model_source::ModelSource,
 };
 use serde_json::json;
 
 use crate::{
     Report,
-    args::{Bench, Common, Shape},
-    embed::load,
+    args::{Bench, Common},
+    embed::{load, source},
     failure::Failed,
 };
 
 pub fn run(command: &Bench, common: &Common) -> Result<Report, Failed> {
     let folder =
         tempfile::tempdir().map_err(|error| Failed::work(format!("cannot make a temporary folder: {error}")))?;
-    let named = ModelSource::parse(&common.model, common.config.as_deref()).name();
+    let named = source(common)?.name();
     let mut sections = vec![section(common, &named, &common.model)?];
 
-    if command.shape == Some(Shape::VitB32) {
-        bench::write_vit_b_32(folder.path())
+    if let Some(name) = &command.shape {
+        // clap only lets the names of the shapes through.
+        let shape = bench::SHAPES.iter().find(|shape| shape.name == name).expect("a name that clap let through");
+        shape
+            .write(folder.path())
             .map_err(|error| Failed::work(format!("cannot write the random checkpoint: {error}")))?;
         let common = &Common { config: None, ..common.clone() };
-        sections.push(section(common, "vit-b-32", &folder.path().to_string_lossy())?);
+        sections.push(section(common, shape.name, &folder.path().to_string_lossy())?);
     }
     let text = sections.iter().map(|(name, device, figures)| table(name, device, figures)).collect();
     let models: Vec<_> = sections
@@ -44,9 +46,8 @@ type Section = (String, String, Vec<Figure>);
 fn section(common: &Common, name: &str, model: &str) -> Result<Section, Failed> {
     let mut figures = vec![cold_start(common, model)?];
     let options = Common { model: model.to_owned(), ..common.clone() };
-    let begin = Instant::now();
-    let (loaded, _, device) = load(&options)?;
-    figures.push(Figure { what: "load the model".into(), value: begin.elapsed().as_secs_f64() * 1e3, unit: "ms" });
+    let ((loaded, _, device), loading) = bench::load(|| load(&options), |(model, ..)| model.clip.parameters())?;
+    figures.extend(loading);
     figures.extend(bench::pictures(&loaded));
     figures.extend(bench::model(&loaded));
     figures.extend(bench::peak_memory());

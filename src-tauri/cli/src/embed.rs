@@ -13,6 +13,7 @@ use cliploupe_workbench::{
         projection::Projection,
     },
     model_source::ModelSource,
+    store::Store,
 };
 use safetensors::{Dtype, SafeTensors};
 use serde_json::json;
@@ -26,9 +27,15 @@ use crate::{
 /// Pictures encoded at once.
 const BATCH: usize = 16;
 
+/// The model that the options name. Without a models folder, the embedded one and paths can still be named.
+pub fn source(common: &Common) -> Result<ModelSource, Failed> {
+    let store = Store::of_user().ok();
+    Ok(ModelSource::find(&common.model, common.config.as_deref(), store.as_ref())?)
+}
+
 /// Loads the model that the options name.
 pub fn load(common: &Common) -> Result<(Model, String, DeviceInfo), Failed> {
-    let source = ModelSource::parse(&common.model, common.config.as_deref());
+    let source = source(common)?;
     let (device, info) = device::open(&common.device.parse()?)?;
     let model = Model::load(source.checkpoint()?, common.image_size.map(|side| [side, side]), &device)?;
     Ok((model, source.name(), info))

@@ -9,7 +9,6 @@ use std::{
 use cliploupe_workbench::{
     Options, Workbench, assets,
     messages::{LabelSettings, PhotoDetails, PhotoState, Snapshot, WorkbenchEvent},
-    model_source::ModelSource,
     settings::default_labels,
 };
 use indicatif::{ProgressBar, ProgressStyle};
@@ -18,6 +17,7 @@ use serde_json::json;
 use crate::{
     Report,
     args::{Common, Label},
+    embed::source,
     failure::Failed,
 };
 
@@ -31,7 +31,7 @@ pub fn run(command: &Label, common: &Common) -> Result<Report, Failed> {
         return Err(Failed::usage("--image-size is for embed and preprocess"));
     }
     let bench = Workbench::new(Options {
-        model: Some(ModelSource::parse(&common.model, common.config.as_deref())),
+        model: Some(source(common)?),
         device: Some(common.device.parse()?),
         language: command.texts.language.clone(),
         ..Options::default()

@@ -9,6 +9,7 @@ mod devices;
 mod embed;
 mod failure;
 mod label;
+mod models;
 mod preprocess;
 mod tokenize;
 
@@ -46,6 +47,7 @@ fn run(args: &Args) -> Result<Report, Failed> {
         Command::Embed(command) => embed::run(command, &args.common),
         Command::Tokenize(command) => tokenize::run(command, &args.common),
         Command::Preprocess(command) => preprocess::run(command, &args.common),
+        Command::Models(command) => models::run(command, &args.common),
         Command::Devices => Ok(devices::run()),
         Command::Bench(command) => bench::run(command, &args.common),
     }

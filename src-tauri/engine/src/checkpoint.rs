@@ -27,11 +27,19 @@ const CLIP_MERGES: &str = include_str!("../../../assets/tokenizer/clip_merges.tx
 const CLIP_VOCABULARY: usize = 49408;
 /// A configuration is a few kilobytes.
 const MAX_JSON_BYTES: u64 = 4 << 20;
-/// Names of open_clip weights in a folder, in open_clip's own order of preference (`factory.py:241-252`).
-const OPEN_CLIP_WEIGHTS: &[&str] =
-    &["open_clip_model.safetensors", "open_clip_pytorch_model.safetensors", "model.safetensors"];
+/// Names of open_clip weights in a folder, in open_clip's own order of preference (`factory.py:234-238` of 3.3.0).
+const OPEN_CLIP_WEIGHTS: &[&str] = &[
+    "open_clip_model.safetensors",
+    "open_clip_pytorch_model.safetensors",
+    "open_clip_pytorch_model.bin",
+    "open_clip_pytorch_model.pth",
+    "model.safetensors",
+    "pytorch_model.bin",
+    "pytorch_model.pth",
+    "model.pth",
+];
 const OPEN_CLIP_CONFIG: &str = "open_clip_config.json";
-const TRANSFORMERS_WEIGHTS: &str = "model.safetensors";
+const TRANSFORMERS_WEIGHTS: &[&str] = &["model.safetensors", "pytorch_model.bin"];
 const TRANSFORMERS_CONFIG: &str = "config.json";
 
 /// Who wrote a checkpoint, which decides the names and the orientation of its tensors.
@@ -48,7 +56,7 @@ pub enum Layout {
 pub struct Checkpoint {
     /// The folder, or the weights file, that was given.
     pub given: PathBuf,
-    /// The safetensors file.
+    /// The safetensors or PyTorch file.
     pub weights: PathBuf,
     /// The configuration.
     pub config: PathBuf,
@@ -71,7 +79,7 @@ impl Checkpoint {
         }
     }
 
-    /// Finds the files below `path`: a folder, or a `.safetensors` file with its configuration beside it or given.
+    /// Finds the files below `path`: a folder, or a weights file with its configuration beside it or given.
     pub fn find(path: &Path, config: Option<&Path>) -> Result<Self, LoadError> {
         let none = |reason| LoadError::NotACheckpoint { reason, path: path.to_owned() };
         if path.is_file() {
@@ -97,36 +105,48 @@ impl Checkpoint {
 
     fn of_folder(folder: &Path) -> Option<Self> {
         let existing = |name: &str| Some(folder.join(name)).filter(|path| path.is_file());
+        let first = |names: &[&str], is_wanted: &dyn Fn(&str) -> bool| {
+            names.iter().filter(|name| is_wanted(name)).find_map(|name| existing(name))
+        };
         let checkpoint =
             |weights, config, layout| Self { given: folder.to_owned(), weights, config, layout, files: Files::Disk };
-        let transformers = || {
-            let (weights, config) = (existing(TRANSFORMERS_WEIGHTS)?, existing(TRANSFORMERS_CONFIG)?);
+        let transformers = |safe: bool| {
+            let config = existing(TRANSFORMERS_CONFIG)?;
+            let weights = first(TRANSFORMERS_WEIGHTS, &|name| is_safetensors(name) == safe)?;
             // The embedded model's folder has a config.json too: that of its text tower.
             let model_type = read_json(Files::Disk, &config).ok()?.get("model_type").cloned();
             let is_text = model_type.is_some_and(|kind| TEXT_MODEL_TYPES.into_iter().any(|text| kind == text));
             (!is_text).then(|| checkpoint(weights, config, Layout::Transformers))
         };
-        let open_clip = |names: &[&str]| {
+        let open_clip = |safe: bool, named: bool| {
             let config = existing(OPEN_CLIP_CONFIG)?;
-            let weights = names.iter().find_map(|name| existing(name))?;
-            Some(checkpoint(weights, config, Layout::OpenClip))
+            let is_wanted = |name: &str| is_safetensors(name) == safe && name.starts_with("open_clip_") == named;
+            Some(checkpoint(first(OPEN_CLIP_WEIGHTS, &is_wanted)?, config, Layout::OpenClip))
         };
-        // Some repositories hold both layouts, and then `model.safetensors` is the transformers one.
-        open_clip(&OPEN_CLIP_WEIGHTS[..2]).or_else(transformers).or_else(|| open_clip(OPEN_CLIP_WEIGHTS))
+        // Any safetensors file comes before any pickle. Some repositories hold both layouts, and then those weights
+        // that are not named after open_clip are the transformers ones.
+        [true, false]
+            .into_iter()
+            .find_map(|safe| open_clip(safe, true).or_else(|| transformers(safe)).or_else(|| open_clip(safe, false)))
     }
+}
+
+/// Which of two files goes first; what is in a file is decided by its content.
+fn is_safetensors(name: &str) -> bool {
+    name.ends_with(".safetensors")
 }
 
 /// Why a folder is no checkpoint, as precisely as its files tell.
 fn missing_part(folder: &Path) -> &'static str {
     let has = |name: &str| folder.join(name).is_file();
-    let has_weights = OPEN_CLIP_WEIGHTS.iter().any(|name| has(name));
-    let has_pickle = ["open_clip_pytorch_model.bin", "pytorch_model.bin", "open_clip_pytorch_model.pth", "model.pth"];
-    if has_weights {
+    // transformers writes an index beside weights that it splits over several files.
+    let is_split = |name: &&str| has(&format!("{name}.index.json"));
+    if OPEN_CLIP_WEIGHTS.iter().copied().any(has) {
         "it has weights but neither open_clip_config.json nor transformers' config.json"
-    } else if has_pickle.into_iter().any(has) {
-        "it has only PyTorch pickles, which can run code; convert them to safetensors"
+    } else if OPEN_CLIP_WEIGHTS.iter().any(is_split) {
+        "its weights are split over several files, as an .index.json says, which is not supported"
     } else if has(OPEN_CLIP_CONFIG) || has(TRANSFORMERS_CONFIG) {
-        "it has a configuration but no open_clip_model.safetensors or model.safetensors"
+        "it has a configuration but no open_clip_model.safetensors, model.safetensors or PyTorch file of a known name"
     } else {
         "it has neither open_clip_config.json nor config.json"
     }

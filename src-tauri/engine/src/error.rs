@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use crate::tokenizer::TokenizerError;
+use crate::{pytorch::PyTorchError, tokenizer::TokenizerError};
 
 /// A checkpoint that was refused, and why. Nothing of it is used.
 #[derive(Debug, thiserror::Error)]
@@ -56,6 +56,14 @@ pub enum LoadError {
         reason: String,
         /// The file.
         path: PathBuf,
+    },
+    /// A PyTorch file was refused. Nothing in it was run.
+    #[error("cannot use the PyTorch checkpoint {path:?}")]
+    PyTorch {
+        /// The file.
+        path: PathBuf,
+        /// What was found in it.
+        source: PyTorchError,
     },
     /// A tensor the towers need is not in the file.
     #[error("tensor {name:?} is missing from {path:?}")]

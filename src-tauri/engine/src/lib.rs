@@ -2,9 +2,11 @@
 //!
 //! A file becomes a [`photo`], a photo becomes pixels ([`preprocess`]), a text becomes tokens ([`tokenizer`]), towers
 //! make a pooled feature of either ([`clip`]), a [`projection`] takes it to the joint space, and [`zero_shot`] compares.
+//! What a projection does, in numbers, is [`analysis`].
 //! [`checkpoint`] reads all of that from disk. The engine knows no window, no database and no network, and never falls
 //! back: what it cannot do is an error by name.
 
+pub mod analysis;
 pub mod checkpoint;
 pub mod clip;
 pub mod device;
@@ -14,6 +16,8 @@ pub mod photo;
 pub mod preprocess;
 pub mod probe;
 pub mod projection;
+pub mod pytorch;
+pub mod tensor_index;
 pub mod tokenizer;
 pub mod weights;
 pub mod zero_shot;

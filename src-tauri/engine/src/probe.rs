@@ -21,7 +21,7 @@ pub struct Stage {
 /// Collects the stages of a forward pass, or nothing.
 #[derive(Default)]
 pub struct Probe {
-    stages: Option<BTreeMap<String, Stage>>,
+    stages: Option<Vec<(String, Stage)>>,
 }
 
 impl Probe {
@@ -32,7 +32,7 @@ impl Probe {
 
     /// Collects every stage.
     pub fn on() -> Self {
-        Self { stages: Some(BTreeMap::new()) }
+        Self { stages: Some(Vec::new()) }
     }
 
     /// Whether stages are collected; towers compute what only an onlooker needs only then.
@@ -45,12 +45,17 @@ impl Probe {
         if let Some(stages) = &mut self.stages {
             // Copied at once: on wgpu, the bytes that `to_data` gives can be those of a buffer that a later stage fills
             // again (burn 0.22.1 on llvmpipe: every stage read as the last one).
-            stages.insert(name(), Stage { shape: value.dims().to_vec(), values: read(value.clone()) });
+            stages.push((name(), Stage { shape: value.dims().to_vec(), values: read(value.clone()) }));
         }
     }
 
     /// What was collected, by name.
     pub fn into_stages(self) -> BTreeMap<String, Stage> {
+        self.into_order().into_iter().collect()
+    }
+
+    /// What was collected, in the order of the pass.
+    pub fn into_order(self) -> Vec<(String, Stage)> {
         self.stages.unwrap_or_default()
     }
 }

@@ -9,10 +9,18 @@ use burn::{
     tensor::{Tensor, activation, assert_shape},
 };
 
-use crate::{error::LoadError, probe::Probe, weights::Weights};
+use serde::Serialize;
 
-/// How the last linear map of a head is stored. A square matrix does not tell, so this comes from the key table.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+use crate::{
+    device::read,
+    error::LoadError,
+    probe::Probe,
+    weights::{Source, Weights},
+};
+
+/// How a linear map is stored. A square matrix does not tell, so this comes from the key table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Orientation {
     /// `x @ W`, stored `[in, out]` under the bare key.
     InOut,
@@ -78,6 +86,32 @@ pub struct Affine {
     pub beta: Vec<f32>,
 }
 
+/// One linear map of a head, on the host, with exactly the numbers of the file.
+#[derive(Debug, Clone, PartialEq)]
+pub struct LinearMap {
+    /// Key of the weight in the file, which in transformers' layout is not open_clip's.
+    pub key: String,
+    /// How the file has it.
+    pub orientation: Orientation,
+    /// `[input, output]`.
+    pub dims: [usize; 2],
+    /// As it is used, `x @ W + b`: `[input, output]`, row-major, whatever the file's orientation.
+    pub weight: Vec<f32>,
+    /// `[output]`, if the checkpoint has one.
+    pub bias: Option<Vec<f32>>,
+}
+
+impl LinearMap {
+    /// The shape in the file.
+    pub fn stored_shape(&self) -> [usize; 2] {
+        let [input, output] = self.dims;
+        match self.orientation {
+            Orientation::InOut => [input, output],
+            Orientation::OutIn => [output, input],
+        }
+    }
+}
+
 #[derive(Debug)]
 enum Head {
     Linear(Linear),
@@ -90,6 +124,8 @@ enum Head {
 pub struct Projection {
     config: ProjectionConfig,
     head: Head,
+    /// Key and orientation in the file, one per linear map of the head.
+    places: Vec<(String, Orientation)>,
     affine_before: Option<Affine>,
 }
 
@@ -121,7 +157,18 @@ impl Projection {
                 AffineBefore::Values(bias) => Affine { key: bias.clone(), gamma: None, beta: read(bias)? },
             })
         };
-        Ok(Self { affine_before: affine_before.as_ref().map(affine).transpose()?, head, config: config.clone() })
+        let places = match form {
+            Form::Identity => Vec::new(),
+            Form::Linear { orientation: Orientation::InOut, .. } => vec![place(weights, key, Orientation::InOut)],
+            Form::Linear { orientation: Orientation::OutIn, .. } => {
+                vec![place(weights, &format!("{key}.weight"), Orientation::OutIn)]
+            }
+            Form::Mlp { layers, .. } => {
+                layers.map(|layer| place(weights, &format!("{key}.{layer}.weight"), Orientation::OutIn)).to_vec()
+            }
+        };
+        let affine_before = affine_before.as_ref().map(affine).transpose()?;
+        Ok(Self { affine_before, places, head, config: config.clone() })
     }
 
     /// # Shapes
@@ -162,8 +209,40 @@ impl Projection {
         }
     }
 
+    /// The linear maps of the head, first to last: one, two in an MLP, none if the head is the identity.
+    ///
+    /// # Panics
+    /// If the device was lost, as [`read`] does.
+    pub fn maps(&self) -> Vec<LinearMap> {
+        let linears: &[&Linear] = match &self.head {
+            Head::Linear(linear) => &[linear],
+            Head::Mlp(first, second) => &[first, second],
+            Head::Identity => &[],
+        };
+        let map = |(linear, (key, orientation)): (&&Linear, &(String, Orientation))| LinearMap {
+            key: key.clone(),
+            orientation: *orientation,
+            dims: linear.weight.dims(),
+            weight: read(linear.weight.val()),
+            bias: linear.bias.as_ref().map(|bias| read(bias.val())),
+        };
+        linears.iter().zip(&self.places).map(map).collect()
+    }
+
     /// What shifts the pooled feature, where that is known.
     pub fn affine_before(&self) -> Option<&Affine> {
         self.affine_before.as_ref()
+    }
+}
+
+/// Where the file keeps the weight that open_clip calls `name` and stores in `orientation`.
+fn place(weights: &Weights, name: &str, orientation: Orientation) -> (String, Orientation) {
+    match weights.place_of(name) {
+        Source::Named(key) | Source::Squeezed(key) | Source::Thirds(key, _) => (key, orientation),
+        Source::Transposed(key) => match orientation {
+            Orientation::InOut => (key, Orientation::OutIn),
+            Orientation::OutIn => (key, Orientation::InOut),
+        },
+        Source::Stacked(keys) => (keys.join(" + "), orientation),
     }
 }

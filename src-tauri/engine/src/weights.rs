@@ -1,8 +1,8 @@
 //! Reading a checkpoint's tensors, strictly.
 //!
-//! The header is checked against the file's real length before anything is allocated, tensors are read one by one when
-//! a tower asks for them by name and shape, and [`Weights::finish`] refuses a file with tensors that nobody took. No
-//! tower has a constructor with random values, so none can keep one.
+//! A [`TensorIndex`] says where each tensor lies, checked against the file's real length before anything is allocated.
+//! Tensors are read one by one when a tower asks for them by name and shape, and [`Weights::finish`] refuses a file with
+//! tensors that nobody took. No tower has a constructor with random values, so none can keep one.
 //!
 //! Towers ask with open_clip's names. A [`KeyTable`] says where another layout keeps the same tensor, and whether it
 //! is stored the other way round: a square matrix has no shape that could tell (`visual.proj` is `[in, out]`, its twin
@@ -12,6 +12,7 @@ use std::{
     cell::RefCell,
     collections::{BTreeMap, BTreeSet},
     io::{Read, Seek, SeekFrom},
+    mem,
     path::{Path, PathBuf},
 };
 
@@ -20,15 +21,13 @@ use burn::{
     nn::{Embedding, LayerNorm, LayerNormConfig, Linear},
     tensor::{Device, Tensor, TensorData},
 };
-use safetensors::{Dtype, tensor::Metadata, tensor::TensorInfo};
+use safetensors::Dtype;
 
 use crate::{
     error::LoadError,
     files::{Files, ReadSeek},
+    tensor_index::{Entry, IndexError, TensorIndex},
 };
-
-/// safetensors' own bound on a header (`MAX_HEADER_SIZE`): larger ones are lies or attacks.
-const MAX_HEADER_BYTES: u64 = 100_000_000;
 
 /// Where a layout keeps a tensor that open_clip calls by another name.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -54,12 +53,11 @@ pub fn open_clip_keys(name: &str) -> Source {
     Source::Named(name.to_owned())
 }
 
-/// An open safetensors file, and which of its tensors have been taken.
+/// An open weights file, and which of its tensors have been taken.
 pub struct Weights {
     path: PathBuf,
     file: RefCell<Box<dyn ReadSeek>>,
-    data_start: u64,
-    tensors: BTreeMap<String, TensorInfo>,
+    tensors: BTreeMap<String, Entry>,
     taken: RefCell<BTreeSet<String>>,
     parameters: RefCell<u64>,
     keys: KeyTable,
@@ -67,38 +65,39 @@ pub struct Weights {
 }
 
 impl Weights {
-    /// Opens `path` and checks its header against the file's length. No tensor is read yet.
+    /// Opens `path`, a safetensors or a PyTorch file by its content, and finds its tensors. None is read yet.
     pub fn open(files: Files, path: &Path, keys: KeyTable, device: &Device) -> Result<Self, LoadError> {
-        let read = |source| LoadError::Read { path: path.to_owned(), source };
-        let header = |reason: String| LoadError::Header { reason, path: path.to_owned() };
-        let (mut file, length) = files.open(path).map_err(read)?;
-        let mut prefix = [0; 8];
-        file.read_exact(&mut prefix).map_err(|_| header(format!("the file has only {length} bytes")))?;
-        let header_bytes = u64::from_le_bytes(prefix);
-        if header_bytes > MAX_HEADER_BYTES || header_bytes + 8 > length {
-            return Err(header(format!("it claims {header_bytes} bytes in a file of {length}")));
-        }
-        let mut json = vec![0; header_bytes as usize];
-        file.read_exact(&mut json).map_err(read)?;
-        let metadata: Metadata = serde_json::from_slice(&json).map_err(|e| header(e.to_string()))?;
-        let data_bytes = length - 8 - header_bytes;
-        if metadata.data_len() as u64 != data_bytes {
-            return Err(header(format!(
-                "it describes {} bytes of data, the file has {data_bytes}",
-                metadata.data_len()
-            )));
-        }
-        let tensors = metadata.tensors().into_iter().map(|(name, info)| (name, info.clone())).collect();
+        let owned = || path.to_owned();
+        let (mut file, length) = files.open(path).map_err(|source| LoadError::Read { path: owned(), source })?;
+        let index = TensorIndex::read(file.as_mut(), length).map_err(|error| match error {
+            IndexError::Read(source) => LoadError::Read { path: owned(), source },
+            IndexError::Header(reason) => LoadError::Header { reason, path: owned() },
+            IndexError::PyTorch(source) => LoadError::PyTorch { path: owned(), source },
+        })?;
         Ok(Self {
-            path: path.to_owned(),
+            path: owned(),
             file: RefCell::new(file),
-            data_start: 8 + header_bytes,
-            tensors,
+            tensors: index.tensors,
             taken: RefCell::default(),
             parameters: RefCell::new(0),
             keys,
             device: device.clone(),
         })
+    }
+
+    /// Gives an old text tower the prefix `text.` that a model with a text tower of its own asks for, as open_clip
+    /// 3.3.0 does (`model.py:699`, `convert_to_custom_text_state_dict`). Other files stay as they are.
+    pub fn adopt_unprefixed_text(&mut self) {
+        const TEXT: [&str; 5] =
+            ["text_projection", "positional_embedding", "token_embedding", "transformer", "ln_final"];
+        let is_old = ["text_projection", "positional_embedding"].iter().all(|name| self.tensors.contains_key(*name));
+        if !is_old || self.tensors.keys().any(|name| name.starts_with("text.")) {
+            return;
+        }
+        let renamed = |name: String| {
+            if TEXT.iter().any(|start| name.starts_with(start)) { format!("text.{name}") } else { name }
+        };
+        self.tensors = mem::take(&mut self.tensors).into_iter().map(|(name, entry)| (renamed(name), entry)).collect();
     }
 
     /// The file the weights come from.
@@ -121,11 +120,16 @@ impl Weights {
         }
     }
 
+    /// Where the file keeps the tensor that open_clip calls `name`, whether it is there or not.
+    pub fn place_of(&self, name: &str) -> Source {
+        (self.keys)(name)
+    }
+
     /// The shape of the tensor that open_clip calls `name`, as stored, if it is there under one name.
     pub fn shape_of(&self, name: &str) -> Option<Vec<usize>> {
         match (self.keys)(name) {
-            Source::Named(key) | Source::Transposed(key) => self.tensors.get(&key).map(|info| info.shape.clone()),
-            Source::Squeezed(key) => self.tensors.get(&key).map(|info| [&[1], info.shape.as_slice()].concat()),
+            Source::Named(key) | Source::Transposed(key) => self.tensors.get(&key).map(|entry| entry.shape.clone()),
+            Source::Squeezed(key) => self.tensors.get(&key).map(|entry| [&[1], entry.shape.as_slice()].concat()),
             Source::Stacked(_) | Source::Thirds(..) => None,
         }
     }
@@ -276,26 +280,25 @@ impl Weights {
 
     fn read(&self, key: &str, expected: &[usize]) -> Result<Vec<f32>, LoadError> {
         let path = || self.path.clone();
-        let info =
+        let entry =
             self.tensors.get(key).ok_or_else(|| LoadError::MissingTensor { name: key.to_owned(), path: path() })?;
-        if info.shape != expected {
+        if entry.shape != expected {
             return Err(LoadError::Shape {
                 name: key.to_owned(),
                 expected: expected.to_vec(),
-                found: info.shape.clone(),
+                found: entry.shape.clone(),
                 path: path(),
             });
         }
-        let (start, end) = info.data_offsets;
-        // The header was checked to describe no more than the file holds, so this allocation is bounded by it.
-        let mut bytes = vec![0; end - start];
+        // The index was checked to describe no more than the file holds, so this allocation is bounded by it.
+        let mut bytes = vec![0; entry.bytes as usize];
         let mut file = self.file.borrow_mut();
-        file.seek(SeekFrom::Start(self.data_start + start as u64))
+        file.seek(SeekFrom::Start(entry.offset))
             .and_then(|_| file.read_exact(&mut bytes))
             .map_err(|source| LoadError::Read { path: path(), source })?;
-        let values = to_f32(&bytes, info.dtype).ok_or_else(|| LoadError::Dtype {
+        let values = to_f32(&entry.in_order(bytes), entry.dtype).ok_or_else(|| LoadError::Dtype {
             name: key.to_owned(),
-            dtype: format!("{:?}", info.dtype),
+            dtype: format!("{:?}", entry.dtype),
             path: path(),
         })?;
         let count = values.iter().filter(|v| !v.is_finite()).count();

@@ -103,63 +103,132 @@ pub fn model(model: &Model) -> Vec<Figure> {
     figures
 }
 
-/// Largest memory this process has had, where the system tells.
-pub fn peak_memory() -> Option<Figure> {
+/// What the system says of this process's memory in MiB: `VmHWM` is the largest it has had, `VmRSS` what it has now.
+fn memory(key: &str) -> Option<f64> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    let line = status.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix(':'))?;
     let kib: f64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
-    Some(figure("peak memory", kib / 1024.0, "MiB"))
+    Some(kib / 1024.0)
 }
 
-/// Writes a checkpoint of ViT-B/32's shape with random f16 weights into `folder`, in open_clip's layout.
-pub fn write_vit_b_32(folder: &Path) -> io::Result<()> {
-    const WIDTH: usize = 768;
-    const TEXT_WIDTH: usize = 512;
-    let mut tensors = BTreeMap::<String, Vec<usize>>::new();
-    let mut add = |name: &str, shape: &[usize]| tensors.insert(name.to_owned(), shape.to_vec());
-    add("logit_scale", &[]);
-    add("visual.class_embedding", &[WIDTH]);
-    add("visual.conv1.weight", &[WIDTH, 3, 32, 32]);
-    add("visual.positional_embedding", &[50, WIDTH]);
-    add("visual.proj", &[WIDTH, 512]);
-    add("token_embedding.weight", &[49408, TEXT_WIDTH]);
-    add("positional_embedding", &[77, TEXT_WIDTH]);
-    add("text_projection", &[TEXT_WIDTH, 512]);
-    for (norm, width) in [("visual.ln_pre", WIDTH), ("visual.ln_post", WIDTH), ("ln_final", TEXT_WIDTH)] {
-        add(&format!("{norm}.weight"), &[width]);
-        add(&format!("{norm}.bias"), &[width]);
+/// Largest memory this process has had, where the system tells.
+pub fn peak_memory() -> Option<Figure> {
+    Some(figure("peak memory", memory("VmHWM")?, "MiB"))
+}
+
+/// Loads a model and measures how long that takes and how much memory, the latter also as a multiple of what its values
+/// take in the working precision. What was loaded before in this process makes the latter too small, never too large.
+pub fn load<T, E>(load: impl FnOnce() -> Result<T, E>, parameters: impl Fn(&T) -> u64) -> Result<(T, Vec<Figure>), E> {
+    let before = memory("VmRSS");
+    let begin = Instant::now();
+    let loaded = load()?;
+    let mut figures = vec![figure("load the model", millis(begin.elapsed()), "ms")];
+    if let (Some(before), Some(peak)) = (before, memory("VmHWM")) {
+        let values = parameters(&loaded) as f64 * size_of::<f32>() as f64 / f64::from(1 << 20);
+        figures.push(figure("memory for loading", peak - before, "MiB"));
+        figures.push(figure("the same over its values in f32", (peak - before) / values, "×"));
     }
-    for (tower, width) in [("visual.transformer", WIDTH), ("transformer", TEXT_WIDTH)] {
-        for layer in 0..12 {
-            let name = format!("{tower}.resblocks.{layer}");
-            for (part, shape) in [
-                ("ln_1.weight", vec![width]),
-                ("ln_1.bias", vec![width]),
-                ("attn.in_proj_weight", vec![3 * width, width]),
-                ("attn.in_proj_bias", vec![3 * width]),
-                ("attn.out_proj.weight", vec![width, width]),
-                ("attn.out_proj.bias", vec![width]),
-                ("ln_2.weight", vec![width]),
-                ("ln_2.bias", vec![width]),
-                ("mlp.c_fc.weight", vec![4 * width, width]),
-                ("mlp.c_fc.bias", vec![4 * width]),
-                ("mlp.c_proj.weight", vec![width, 4 * width]),
-                ("mlp.c_proj.bias", vec![width]),
-            ] {
-                add(&format!("{name}.{part}"), &shape);
+    Ok((loaded, figures))
+}
+
+/// A checkpoint that is made for measuring.
+#[derive(Debug, Clone, Copy)]
+pub struct Shape {
+    /// Its name.
+    pub name: &'static str,
+    embed_dim: usize,
+    patch_size: usize,
+    vision: TowerShape,
+    text: TowerShape,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct TowerShape {
+    width: usize,
+    layers: usize,
+    head_width: usize,
+}
+
+const fn tower(width: usize, layers: usize, head_width: usize) -> TowerShape {
+    TowerShape { width, layers, head_width }
+}
+
+/// The shapes of three of open_clip's configurations.
+pub const SHAPES: [Shape; 3] = [
+    Shape { name: "vit-b-32", embed_dim: 512, patch_size: 32, vision: tower(768, 12, 64), text: tower(512, 12, 64) },
+    Shape { name: "vit-l-14", embed_dim: 768, patch_size: 14, vision: tower(1024, 24, 64), text: tower(768, 12, 64) },
+    Shape { name: "vit-h-14", embed_dim: 1024, patch_size: 14, vision: tower(1280, 32, 80), text: tower(1024, 24, 64) },
+];
+
+impl Shape {
+    const IMAGE: usize = 224;
+    const VOCABULARY: usize = 49408;
+    const CONTEXT: usize = 77;
+
+    /// Writes a checkpoint of this shape with random f16 weights into `folder`, in open_clip's layout.
+    pub fn write(&self, folder: &Path) -> io::Result<()> {
+        let Self { embed_dim, patch_size, vision, text, .. } = *self;
+        let cells = (Self::IMAGE / patch_size).pow(2);
+        let mut tensors = BTreeMap::<String, Vec<usize>>::new();
+        let mut add = |name: &str, shape: &[usize]| tensors.insert(name.to_owned(), shape.to_vec());
+        add("logit_scale", &[]);
+        add("visual.class_embedding", &[vision.width]);
+        add("visual.conv1.weight", &[vision.width, 3, patch_size, patch_size]);
+        add("visual.positional_embedding", &[cells + 1, vision.width]);
+        add("visual.proj", &[vision.width, embed_dim]);
+        add("token_embedding.weight", &[Self::VOCABULARY, text.width]);
+        add("positional_embedding", &[Self::CONTEXT, text.width]);
+        add("text_projection", &[text.width, embed_dim]);
+        for (norm, width) in
+            [("visual.ln_pre", vision.width), ("visual.ln_post", vision.width), ("ln_final", text.width)]
+        {
+            add(&format!("{norm}.weight"), &[width]);
+            add(&format!("{norm}.bias"), &[width]);
+        }
+        for (tower, TowerShape { width, layers, .. }) in [("visual.transformer", vision), ("transformer", text)] {
+            for layer in 0..layers {
+                let name = format!("{tower}.resblocks.{layer}");
+                for (part, shape) in [
+                    ("ln_1.weight", vec![width]),
+                    ("ln_1.bias", vec![width]),
+                    ("attn.in_proj_weight", vec![3 * width, width]),
+                    ("attn.in_proj_bias", vec![3 * width]),
+                    ("attn.out_proj.weight", vec![width, width]),
+                    ("attn.out_proj.bias", vec![width]),
+                    ("ln_2.weight", vec![width]),
+                    ("ln_2.bias", vec![width]),
+                    ("mlp.c_fc.weight", vec![4 * width, width]),
+                    ("mlp.c_fc.bias", vec![4 * width]),
+                    ("mlp.c_proj.weight", vec![width, 4 * width]),
+                    ("mlp.c_proj.bias", vec![width]),
+                ] {
+                    add(&format!("{name}.{part}"), &shape);
+                }
             }
         }
+        write_random(folder, &tensors)?;
+        let config = serde_json::json!({
+            "model_cfg": {
+                "embed_dim": embed_dim,
+                "vision_cfg": {
+                    "image_size": Self::IMAGE,
+                    "layers": vision.layers,
+                    "width": vision.width,
+                    "head_width": vision.head_width,
+                    "patch_size": patch_size,
+                },
+                "text_cfg": {
+                    "context_length": Self::CONTEXT,
+                    "vocab_size": Self::VOCABULARY,
+                    "width": text.width,
+                    "heads": text.width / text.head_width,
+                    "layers": text.layers,
+                },
+            },
+            "preprocess_cfg": {},
+        });
+        std::fs::write(folder.join("open_clip_config.json"), serde_json::to_vec_pretty(&config)?)
     }
-    write_random(folder, &tensors)?;
-    let config = serde_json::json!({
-        "model_cfg": {
-            "embed_dim": 512,
-            "vision_cfg": { "image_size": 224, "layers": 12, "width": WIDTH, "patch_size": 32 },
-            "text_cfg": { "context_length": 77, "vocab_size": 49408, "width": TEXT_WIDTH, "heads": 8, "layers": 12 },
-        },
-        "preprocess_cfg": {},
-    });
-    std::fs::write(folder.join("open_clip_config.json"), serde_json::to_vec_pretty(&config)?)
 }
 
 /// A safetensors file, written piece by piece: header length, header, then the tensors in the header's order.

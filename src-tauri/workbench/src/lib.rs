@@ -9,11 +9,14 @@ pub mod bindings;
 pub mod catalogue;
 pub mod messages;
 pub mod model_source;
+pub mod models;
 pub mod problem;
 mod scan;
 pub mod settings;
+pub mod store;
 mod table;
 mod thumbnails;
+pub mod verify;
 mod workbench;
 mod worker;
 

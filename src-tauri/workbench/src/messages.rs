@@ -1,10 +1,14 @@
 //! What crosses to the interface. Every type is exported to TypeScript by `cargo gen`.
 
+mod models;
+
 use std::collections::BTreeMap;
 
 use cliploupe_engine::{device::DeviceKind as EngineDeviceKind, photo};
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
+
+pub use models::*;
 
 /// A photo on the table, for as long as the program runs.
 pub type PhotoId = u32;
@@ -125,6 +129,32 @@ pub enum ProblemCode {
     ModelTensors,
     /// A checkpoint that is valid and not supported.
     ModelUnsupported,
+    /// No model of that name, here or in the catalogue.
+    ModelUnknown,
+    /// A model of the catalogue that was not downloaded.
+    ModelNotInstalled,
+    /// There is a model of that name already.
+    ModelExists,
+    /// The model is being downloaded, copied or checked.
+    ModelBusy,
+    /// The model computes now, so it is not removed.
+    ModelInUse,
+    /// The models folder cannot be read or written.
+    ModelStore,
+    /// A file lacks or has bytes that it should not, or another content than its hash says.
+    Checksum,
+    /// There is not enough room on the disk.
+    DiskSpace,
+    /// The server cannot be reached, or falls silent.
+    Network,
+    /// The server wants an account that has accepted the model's licence.
+    AccessDenied,
+    /// The server has no such file.
+    RemoteMissing,
+    /// The server answers with something that cannot be used.
+    Download,
+    /// The address of the hub is none.
+    Endpoint,
     /// A device cannot be used.
     Device,
     /// A label or template that means nothing.
@@ -599,6 +629,21 @@ pub enum WorkbenchEvent {
         labels_version: u32,
         /// Labels that are left out.
         problems: Vec<LabelProblem>,
+    },
+    /// Models came or went, or one changed its state.
+    ModelsChanged {
+        /// Now.
+        list: Box<ModelList>,
+    },
+    /// A download or copy went on.
+    TransferProgress {
+        /// Now.
+        transfer: Transfer,
+    },
+    /// The checks of a model went on.
+    VerifyProgress {
+        /// Now.
+        progress: VerifyProgress,
     },
     /// Something went wrong that belongs to no photo.
     Problem {

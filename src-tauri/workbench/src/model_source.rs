@@ -10,7 +10,10 @@ use cliploupe_engine::{
 
 use crate::{
     assets,
-    messages::{ModelInfo, ProjectionInfo, ScoreKind},
+    catalogue::Catalogue,
+    messages::{ModelInfo, Problem, ProblemCode, ProjectionInfo, ScoreKind},
+    models,
+    store::{Installed, Store},
 };
 
 /// A model by name or by place.
@@ -19,9 +22,11 @@ pub enum ModelSource {
     /// The one inside the program.
     #[default]
     Embedded,
+    /// One of the models folder.
+    Installed(Box<Installed>),
     /// A folder or a weights file, with its configuration if that lies elsewhere.
     Path {
-        /// The folder, or a `.safetensors` file.
+        /// The folder, or a safetensors or PyTorch file.
         path: PathBuf,
         /// For a file: its configuration.
         config: Option<PathBuf>,
@@ -29,12 +34,34 @@ pub enum ModelSource {
 }
 
 impl ModelSource {
-    /// `embedded`, or a path.
-    pub fn parse(text: &str, config: Option<&Path>) -> Self {
+    /// What `text` means: `embedded`, the name of an installed model, or a path. A name comes before a path; `./NAME`
+    /// is always a path.
+    pub fn find(text: &str, config: Option<&Path>, store: Option<&Store>) -> Result<Self, Problem> {
         if text == assets::EMBEDDED_MODEL {
-            Self::Embedded
-        } else {
-            Self::Path { path: text.into(), config: config.map(Path::to_owned) }
+            return Ok(Self::Embedded);
+        }
+        // A configuration belongs to a file.
+        if config.is_none()
+            && let Some(installed) = store.and_then(|store| models::installed(store, text))
+        {
+            return Ok(Self::Installed(Box::new(installed)));
+        }
+        let path = Path::new(text);
+        if path.exists() || is_surely_a_path(text) {
+            return Ok(Self::Path { path: path.to_owned(), config: config.map(Path::to_owned) });
+        }
+        let Some(entry) = Catalogue::get().find(text) else { return Err(models::unknown(text)) };
+        let name = &entry.name;
+        let message = format!("{name} is not on this machine yet. `cliploupe-cli models pull {name}` downloads it.");
+        Err(Problem::new(ProblemCode::ModelNotInstalled, &[("name", name)], message))
+    }
+
+    /// What [`Self::find`] takes to mean it again in another run of the program.
+    pub fn text(&self) -> String {
+        match self {
+            Self::Embedded => assets::EMBEDDED_MODEL.to_owned(),
+            Self::Installed(installed) => installed.record.name.clone(),
+            Self::Path { path, .. } => std::path::absolute(path).unwrap_or_else(|_| path.clone()).display().to_string(),
         }
     }
 
@@ -42,20 +69,39 @@ impl ModelSource {
     pub fn checkpoint(&self) -> Result<Checkpoint, LoadError> {
         match self {
             Self::Embedded => Ok(assets::embedded_model()),
+            Self::Installed(installed) => Checkpoint::find(installed.path(), installed.config()),
             Self::Path { path, config } => Checkpoint::find(path, config.as_deref()),
         }
     }
 
-    /// A short name: the last part of the path.
+    /// A short name: an installed model's own, or the last part of the path.
     pub fn name(&self) -> String {
         match self {
             Self::Embedded => assets::EMBEDDED_MODEL.into(),
+            Self::Installed(installed) => installed.record.name.clone(),
             Self::Path { path, .. } => {
                 let path = path.canonicalize().unwrap_or_else(|_| path.clone());
                 path.file_stem().map_or_else(|| path.display().to_string(), |name| name.to_string_lossy().into_owned())
             }
         }
     }
+
+    fn licence(&self) -> Option<String> {
+        match self {
+            Self::Embedded => Some(assets::EMBEDDED_LICENCE.to_owned()),
+            Self::Installed(installed) => installed.record.licence.clone(),
+            Self::Path { .. } => None,
+        }
+    }
+}
+
+/// Whether nobody would call a model so: then a missing file is the better explanation.
+fn is_surely_a_path(text: &str) -> bool {
+    let path = Path::new(text);
+    let is_weights = path.extension().is_some_and(|extension| {
+        ["safetensors", "pt", "pth", "bin"].iter().any(|known| extension.eq_ignore_ascii_case(known))
+    });
+    path.is_absolute() || text.starts_with('.') || text.starts_with('~') || text.contains('\\') || is_weights
 }
 
 /// Where suggestions begin with a softmax over the set: twice what an even share of ten labels would be.
@@ -95,7 +141,7 @@ pub fn describe(source: &ModelSource, model: &Model) -> ModelInfo {
         logit_bias: model.clip.logit_bias(),
         default_threshold,
         thresholds: if embedded { assets::embedded_thresholds() } else { Vec::new() },
-        licence: embedded.then(|| assets::EMBEDDED_LICENCE.to_owned()),
+        licence: source.licence(),
     }
 }
 

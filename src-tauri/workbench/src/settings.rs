@@ -1,4 +1,4 @@
-//! What is remembered between two starts: label set, model, device.
+//! What is remembered between two starts: label set, model, device, where models come from.
 
 use std::{
     fs,
@@ -19,15 +19,17 @@ use crate::{
 pub struct Settings {
     /// The label set; none before the person first changed it.
     pub labels: Option<LabelSettings>,
-    /// `embedded` or a path.
+    /// `embedded`, the name of an installed model, or a path.
     pub model: String,
     /// `auto`, `cpu`, `gpu` or `gpu:N`.
     pub device: String,
+    /// Where checkpoints are downloaded from; none for `HF_ENDPOINT` or the hub itself.
+    pub hub_endpoint: Option<String>,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { labels: None, model: assets::EMBEDDED_MODEL.into(), device: "auto".into() }
+        Self { labels: None, model: assets::EMBEDDED_MODEL.into(), device: "auto".into(), hub_endpoint: None }
     }
 }
 

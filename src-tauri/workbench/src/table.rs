@@ -3,17 +3,23 @@
 use std::{
     collections::{BTreeMap, HashMap},
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
-use crate::messages::{BestLabel, Failure, PhotoFacts, PhotoId, PhotoRecord, PhotoState, PhotoStub, Problem};
+use crate::{
+    messages::{BestLabel, Failure, PhotoFacts, PhotoId, PhotoRecord, PhotoState, PhotoStub, Problem},
+    worker::Scorer,
+};
 
 /// A photo and what is known of it.
 pub struct Row {
     pub path: PathBuf,
     pub state: PhotoState,
     pub facts: Option<PhotoFacts>,
-    /// Unit vector in the joint space of the loaded model.
+    /// Unit vector in the joint space of the loaded model, or of the one before it.
     pub embedding: Option<Vec<f32>>,
+    /// While the results are those of the model before: what they were made with.
+    pub outdated: Option<Arc<Scorer>>,
     pub best: Vec<BestLabel>,
     pub problem: Option<Problem>,
 }
@@ -44,8 +50,15 @@ impl Table {
         self.next += 1;
         self.by_path.insert(path.clone(), id);
         let stub = stub(id, &path);
-        let row =
-            Row { path, state: PhotoState::Waiting, facts: None, embedding: None, best: Vec::new(), problem: None };
+        let row = Row {
+            path,
+            state: PhotoState::Waiting,
+            facts: None,
+            embedding: None,
+            outdated: None,
+            best: Vec::new(),
+            problem: None,
+        };
         self.rows.insert(id, row);
         Added::New(stub)
     }
@@ -89,10 +102,20 @@ impl Row {
 
     /// Notes a failure and gives the message of it.
     pub fn fail(&mut self, id: PhotoId, problem: Problem) -> Failure {
+        self.forget_results();
         self.state = PhotoState::Failed;
         self.problem = Some(problem.clone());
         let PhotoStub { id, name, path } = stub(id, &self.path);
         Failure { id, name, path, problem }
+    }
+
+    /// Goes back to where the photo was before it had results.
+    pub fn forget_results(&mut self) {
+        if self.state == PhotoState::Labelled {
+            self.state = PhotoState::Decoded;
+        }
+        (self.embedding, self.outdated) = (None, None);
+        self.best.clear();
     }
 
     /// Notes that the photo is to be read again.

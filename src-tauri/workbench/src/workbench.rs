@@ -6,10 +6,12 @@
 //! State is changed and told about under one lock, the table's, so a window that attaches in between misses nothing
 //! and hears nothing twice.
 
+mod model_calls;
+
 use std::{
     path::{Path, PathBuf},
     sync::{
-        Arc, Condvar, Mutex, MutexGuard, PoisonError,
+        Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError,
         atomic::{AtomicU32, Ordering::SeqCst},
     },
     thread::JoinHandle,
@@ -30,9 +32,11 @@ use crate::{
         PhotoDecoded, PhotoDetails, PhotoId, PhotoState, Problem, ProblemCode, Progress, Snapshot, WorkbenchEvent,
     },
     model_source::ModelSource,
+    models::Models,
     problem::{of_device, of_photo},
     scan::{self, Found},
     settings::{Settings, default_labels},
+    store::{Halt, Hub, Patience, Store},
     table::{Added, Table, file_name},
     thumbnails::{Thumbnails, large_jpeg},
     worker::{Control, EncodeJob, Scorer, Worker, panic_text},
@@ -60,6 +64,10 @@ pub struct Options {
     pub thumbnails: bool,
     /// Language of labels and templates, by a code such as `fra_Latn`, for models that are told.
     pub language: Option<String>,
+    /// The models folder; the person's own when absent.
+    pub store: Option<Store>,
+    /// How long downloads wait for what.
+    pub patience: Patience,
 }
 
 type Sink = Box<dyn Fn(WorkbenchEvent) + Send>;
@@ -111,6 +119,8 @@ pub struct Shared {
     thumbnails: Option<Thumbnails>,
     /// The model and device in use, which need not be those of the settings.
     current: Mutex<(ModelSource, DeviceChoice)>,
+    /// Which model is in use is told there.
+    models: OnceLock<Arc<Models>>,
     queue: Sender<Work>,
 }
 
@@ -121,7 +131,11 @@ pub struct Workbench {
     scans: Option<Sender<(Vec<PathBuf>, u64)>>,
     settings: Mutex<Settings>,
     settings_path: Option<PathBuf>,
-    start_problem: Option<Problem>,
+    start_problems: Vec<Problem>,
+    /// Why there is no models folder, if there is none.
+    models: Result<Arc<Models>, Problem>,
+    /// Models that are being checked, and how to stop that.
+    checks: Mutex<Vec<(String, Halt)>>,
     samples: Mutex<Option<tempfile::TempDir>>,
     /// Folders of pasted pictures, which go with the program.
     pasted: Mutex<Vec<tempfile::TempDir>>,
@@ -136,14 +150,20 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 impl Workbench {
     /// Starts the threads and begins to load the model.
     pub fn new(options: Options) -> Result<Self, Problem> {
-        let (settings, start_problem) = match &options.settings {
+        let (settings, damaged) = match &options.settings {
             Some(path) => Settings::load(path),
             None => (Settings::default(), None),
         };
+        let mut start_problems: Vec<Problem> = damaged.into_iter().collect();
+        let store = options.store.map_or_else(Store::of_user, Ok);
         let thumbnails = options.thumbnails.then(Thumbnails::new).transpose().map_err(|error| {
             Problem::file(ProblemCode::Thumbnail, "cannot keep thumbnails in", &std::env::temp_dir(), &error)
         })?;
-        let source = options.model.unwrap_or_else(|| ModelSource::parse(&settings.model, None));
+        let remembered = || ModelSource::find(&settings.model, None, store.as_ref().ok());
+        let source = options.model.map_or_else(remembered, Ok).unwrap_or_else(|problem| {
+            start_problems.push(problem);
+            ModelSource::Embedded
+        });
         let choice = options.device.unwrap_or_else(|| settings.device.parse().unwrap_or(DeviceChoice::Auto));
         let (queue, work) = unbounded();
         let (control, orders) = unbounded();
@@ -151,6 +171,16 @@ impl Workbench {
         let (scans, to_scan) = unbounded();
         let labels = settings.labels.clone();
         let shared = Arc::new(Shared::new(labels, thumbnails, queue));
+        let models = store.map(|store| {
+            let hub = Hub::new(settings.hub_endpoint.as_deref());
+            let onlooker = Arc::downgrade(&shared);
+            let tell = move |event| {
+                if let Some(shared) = onlooker.upgrade() {
+                    shared.emit(event);
+                }
+            };
+            shared.models.get_or_init(|| Arc::new(Models::new(store, hub, options.patience, Box::new(tell)))).clone()
+        });
         let worker = spawn("model", {
             let shared = shared.clone();
             move || Worker::new(shared, options.language).run(&orders, &photos)
@@ -172,7 +202,9 @@ impl Workbench {
             scans: Some(scans),
             settings: Mutex::new(settings),
             settings_path: options.settings,
-            start_problem,
+            start_problems,
+            models,
+            checks: Mutex::default(),
             samples: Mutex::new(None),
             pasted: Mutex::default(),
             worker: Some(worker),
@@ -183,8 +215,8 @@ impl Workbench {
     pub fn attach(&self, sink: impl Fn(WorkbenchEvent) + Send + 'static) -> Snapshot {
         let table = self.shared.table();
         *lock(&self.shared.sink) = Some(Box::new(sink));
-        if let Some(problem) = &self.start_problem {
-            self.shared.emit(WorkbenchEvent::Problem { problem: problem.clone() });
+        for problem in &self.start_problems {
+            self.shared.emit_problem(problem.clone());
         }
         self.shared.snapshot(&table)
     }
@@ -228,6 +260,7 @@ impl Workbench {
     /// Stops reading and encoding; what is done stays.
     pub fn cancel(&self) {
         lock(&self.shared.activity).cancel();
+        self.shared.drop_outdated(|_| true);
         self.shared.tell_progress(true);
         self.shared.notify_if_idle();
     }
@@ -270,7 +303,7 @@ impl Workbench {
     pub fn details(&self, id: PhotoId) -> Option<PhotoDetails> {
         let table = self.shared.table();
         let row = table.get(id)?;
-        let scores = match (&row.embedding, self.shared.scorer()) {
+        let scores = match (&row.embedding, row.outdated.clone().or_else(|| self.shared.scorer())) {
             (Some(embedding), Some(scorer)) => scorer.all(embedding),
             _ => Vec::new(),
         };
@@ -301,16 +334,14 @@ impl Workbench {
         self.remember(|settings| settings.device = id.to_owned())
     }
 
-    /// Loads another model; the photos are encoded again. Returns when it is there; only then is it remembered.
+    /// Loads another model; the photos are encoded again and keep their results until then. Returns when the model is
+    /// there; only then is it remembered. If it cannot be loaded, the one before it goes on.
     pub fn choose_model(&self, source: ModelSource) -> Result<(), Problem> {
         source.checkpoint().map_err(|error| crate::problem::of_load(&error))?;
         let (_, choice) = self.shared.current();
-        let name = match &source {
-            ModelSource::Embedded => assets::EMBEDDED_MODEL.to_owned(),
-            ModelSource::Path { path, .. } => path.display().to_string(),
-        };
+        let text = source.text();
         self.load(source, choice)?;
-        self.remember(|settings| settings.model = name)
+        self.remember(|settings| settings.model = text)
     }
 
     fn load(&self, source: ModelSource, device: DeviceChoice) -> Result<(), Problem> {
@@ -364,6 +395,7 @@ impl Workbench {
     /// Stops all work and removes what only this run needs. A window's program ends without dropping its values.
     pub fn close(&self) {
         self.cancel();
+        self.stop_model_work();
         if let Some(thumbnails) = &self.shared.thumbnails {
             thumbnails.close();
         }
@@ -536,13 +568,16 @@ impl Shared {
             scorer: Mutex::new(None),
             thumbnails,
             current: Mutex::new((ModelSource::Embedded, DeviceChoice::Auto)),
+            models: OnceLock::new(),
             queue,
         }
     }
 
     fn snapshot(&self, table: &Table) -> Snapshot {
-        // The scores in the records are those of the scorer, which a newer label set may be about to replace.
-        let (labels, labels_version) = match self.scorer() {
+        // The scores in the records are those of the scorer, which a newer label set may be about to replace. While a
+        // new model reads the labels, they are those of the model before.
+        let before = || table.iter().find_map(|(_, row)| row.outdated.clone());
+        let (labels, labels_version) = match self.scorer().or_else(before) {
             Some(scorer) => (scorer.settings.clone(), scorer.version),
             None => self.labels(),
         };
@@ -738,14 +773,17 @@ impl Shared {
 
     pub fn install_preprocess(&self, version: u32, config: PreprocessConfig, default_threshold: f32) {
         lock(&self.wanted).preprocess = Some((version, config));
-        // Vectors of another model mean nothing to this one's labels, and neither do its scores.
+        // Vectors of another model mean nothing to this one's labels. Its results stay, marked as such, until this
+        // model's are there.
         let mut table = self.table();
-        *lock(&self.scorer) = None;
+        let scorer = lock(&self.scorer).take();
         let mut ids = Vec::new();
         for (id, row) in table.iter_mut().filter(|(_, row)| row.state == PhotoState::Labelled) {
-            (row.state, row.embedding) = (PhotoState::Decoded, None);
-            row.best.clear();
-            ids.push(id);
+            row.outdated = row.outdated.take().or_else(|| scorer.clone());
+            if row.outdated.is_none() {
+                row.forget_results();
+                ids.push(id);
+            }
         }
         self.emit(WorkbenchEvent::PhotosWaiting { ids });
         drop(table);
@@ -783,6 +821,25 @@ impl Shared {
 
     pub fn set_current(&self, source: &ModelSource, device: &DeviceChoice) {
         *lock(&self.current) = (source.clone(), device.clone());
+        if let Some(models) = self.models.get() {
+            models.set_active(&source.text());
+        }
+    }
+
+    /// Takes back results of the model before, those that `which` says, from photos that nobody will encode soon or
+    /// whose labels have changed.
+    fn drop_outdated(&self, which: impl Fn(&Scorer) -> bool) {
+        let mut table = self.table();
+        let outdated = table.iter_mut().filter(|(_, row)| row.outdated.as_ref().is_some_and(|scorer| which(scorer)));
+        let ids: Vec<PhotoId> = outdated
+            .map(|(id, row)| {
+                row.forget_results();
+                id
+            })
+            .collect();
+        if !ids.is_empty() {
+            self.emit(WorkbenchEvent::PhotosWaiting { ids });
+        }
     }
 
     pub fn loading_ended(&self) {
@@ -822,6 +879,8 @@ impl Shared {
 
     pub fn install_scorer(&self, scorer: Scorer, problems: Vec<LabelProblem>) {
         let (labels_version, labels) = (scorer.version, scorer.settings.clone());
+        // Indices of another label list mean nothing beside this one's.
+        self.drop_outdated(|before| before.version != labels_version);
         *lock(&self.scorer) = Some(Arc::new(scorer));
         self.emit(WorkbenchEvent::Labels { labels, labels_version, problems });
     }
@@ -832,6 +891,7 @@ impl Shared {
         let mut values = Vec::new();
         let ids = table
             .iter()
+            .filter(|(_, row)| row.outdated.is_none())
             .filter_map(|(id, row)| {
                 values.extend_from_slice(row.embedding.as_ref()?);
                 Some(id)

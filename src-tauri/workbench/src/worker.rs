@@ -98,11 +98,13 @@ impl Scorer {
     }
 }
 
+/// Directions of labels, each under one list of templates.
+type Directions = HashMap<(Arc<[String]>, String), Vec<f32>>;
+
 struct Loaded {
     model: Model,
     version: u32,
-    /// Directions of labels under one list of templates.
-    directions: HashMap<(Arc<[String]>, String), Vec<f32>>,
+    directions: Directions,
 }
 
 /// The worker's own state.
@@ -141,13 +143,21 @@ impl Worker {
         }
     }
 
+    /// Loads a model after the one before it is gone, so that two never share the memory. If that fails, the one before
+    /// is loaded again and goes on as if nothing had been.
     fn load(&mut self, source: &ModelSource, choice: &DeviceChoice) -> Result<(), Problem> {
         self.shared.set_engine(|status| status.state = EngineState::Loading);
+        let before = self.loaded.take().map(|loaded| {
+            let Loaded { model, version, directions } = loaded;
+            drop(model);
+            (version, directions)
+        });
         let result = self.try_load(source, choice);
         if let Err(problem) = &result {
-            // The model that was there goes on. Without one, the program's own takes its place, and the problem is shown.
-            let stands_in = self.loaded.is_some()
-                || (*source != ModelSource::Embedded && self.try_load(&ModelSource::Embedded, choice).is_ok());
+            let is_back = before.is_some_and(|(version, directions)| self.load_again(version, directions));
+            // Without one before, the program's own takes its place, and the problem is shown.
+            let stands_in =
+                is_back || (*source != ModelSource::Embedded && self.try_load(&ModelSource::Embedded, choice).is_ok());
             self.fresh = false;
             self.shared.set_engine(|status| {
                 status.state = if stands_in { EngineState::Ready } else { EngineState::Failed };
@@ -158,12 +168,19 @@ impl Worker {
         result
     }
 
+    /// Brings back the model in use, under the version that the photos' vectors are of.
+    fn load_again(&mut self, version: u32, directions: Directions) -> bool {
+        let (source, choice) = self.shared.current();
+        let opened = opened(&source, &choice, self.language.as_deref());
+        let is_back = opened.is_ok();
+        self.loaded = opened.ok().map(|(model, _)| Loaded { model, version, directions });
+        is_back
+    }
+
     fn try_load(&mut self, source: &ModelSource, choice: &DeviceChoice) -> Result<(), Problem> {
-        let language = self.language.as_deref();
-        let (model, device) = catch_unwind(AssertUnwindSafe(|| open_model(source, choice, language)))
-            .unwrap_or_else(|panic| Err(Problem::internal(&panic_text(&*panic))))?;
-        self.install(source, model, device);
+        let (model, device) = opened(source, choice, self.language.as_deref())?;
         self.shared.set_current(source, choice);
+        self.install(source, model, device);
         Ok(())
     }
 
@@ -324,6 +341,16 @@ fn usable_labels(labels: &[String]) -> (Vec<u32>, Vec<LabelProblem>) {
     (good, empty.into_iter().map(problem).collect())
 }
 
+/// [`open_model`], where a panic of a driver or of a reader is an error.
+fn opened(
+    source: &ModelSource,
+    choice: &DeviceChoice,
+    language: Option<&str>,
+) -> Result<(Model, DeviceStatus), Problem> {
+    catch_unwind(AssertUnwindSafe(|| open_model(source, choice, language)))
+        .unwrap_or_else(|panic| Err(Problem::internal(&panic_text(&*panic))))
+}
+
 /// Opens the device, loads, and checks a GPU against the CPU. A device that cannot be used gives way to the CPU, visibly.
 fn open_model(
     source: &ModelSource,
@@ -416,6 +443,7 @@ impl Shared {
         for ((id, embedding), best) in embeddings.into_iter().zip(best) {
             if let Some(row) = table.get_mut(id) {
                 row.embedding = Some(embedding);
+                row.outdated = None;
                 row.state = PhotoState::Labelled;
                 row.best.clone_from(&best);
                 photos.push(PhotoBest { id, best });

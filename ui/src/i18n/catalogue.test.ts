@@ -65,7 +65,7 @@ describe("catalogues", () => {
 
 describe("sources", () => {
   const text = sources().join("\n");
-  const prefixes = [...text.matchAll(/\bt\(`([a-zA-Z.]+\.)\$\{/gu)].map((found) => found[1] ?? "");
+  const prefixes = [...text.matchAll(/\bt(?:IfKnown)?\(`([a-zA-Z.]+\.)\$\{/gu)].map((found) => found[1] ?? "");
   const literals = new Set([...text.matchAll(/"([a-zA-Z]+(?:\.[a-zA-Z0-9]+)+)"/gu)].map((found) => found[1] ?? ""));
 
   it("use_every_message", () => {

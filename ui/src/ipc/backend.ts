@@ -1,6 +1,6 @@
 // The one interface between the window and the shell. `tauri.ts` is the real one, `fake.ts` a seeded made-up one.
 import type {
-  DeviceInfo, LabelSettings, PhotoDetails, Snapshot, WorkbenchEvent,
+  DeviceInfo, LabelSettings, ModelList, PhotoDetails, Snapshot, VerifyReport, WorkbenchEvent,
 } from "./bindings";
 
 /** What a native drag over the window is doing. Positions are CSS pixels. */
@@ -34,6 +34,28 @@ export interface Backend {
   /** Asks for a model folder; false when cancelled. Rejects with a Problem when it does not load. */
   chooseModelFolder(): Promise<boolean>;
   useEmbeddedModel(): Promise<void>;
+  /** Every model there is. Changes come as events. */
+  models(): Promise<ModelList>;
+  /** Computes with `embedded` or an installed model from now on; resolves when it is loaded. On failure the model before goes on. */
+  chooseModel(name: string): Promise<void>;
+  /** Begins to download a model of the catalogue, or goes on with it. How it goes comes as events. */
+  pullModel(name: string): Promise<void>;
+  /** Stops a download and keeps what has arrived. */
+  pauseTransfer(name: string): Promise<void>;
+  /** Stops a download or a copy and removes what has arrived. */
+  cancelTransfer(name: string): Promise<void>;
+  /** Asks for a model folder and adds it; resolves with its name when it is there, with null when cancelled. */
+  importModel(inPlace: boolean): Promise<string | null>;
+  /** Deletes an installed model; one that was imported in place is only forgotten. */
+  removeModel(name: string): Promise<void>;
+  /** Checks a model; how far it is comes as events. */
+  verifyModel(name: string): Promise<VerifyReport>;
+  /** Stops a check; those not made are skipped. */
+  cancelVerify(name: string): Promise<void>;
+  /** Shows a model's files in the system's file manager. */
+  revealModel(name: string): Promise<void>;
+  /** Where downloads come from; null for `HF_ENDPOINT` or the hub itself. */
+  setHubEndpoint(endpoint: string | null): Promise<void>;
   /** The embedded model's card, Markdown. */
   modelCard(): Promise<string>;
   reveal(id: number): Promise<void>;

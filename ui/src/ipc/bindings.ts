@@ -105,7 +105,7 @@ problem: Problem | null, };
 /**
  * What kind of problem; the interface has words for each in its languages.
  */
-export type ProblemCode = "notFound" | "permission" | "unreadable" | "brokenLink" | "linkLoop" | "emptyFile" | "unknownFormat" | "unsupportedFormat" | "corrupt" | "tooManyPixels" | "noPhotos" | "clipboardEmpty" | "clipboard" | "modelFolder" | "modelConfig" | "modelTensors" | "modelUnsupported" | "device" | "badLabel" | "settings" | "thumbnail" | "internal";
+export type ProblemCode = "notFound" | "permission" | "unreadable" | "brokenLink" | "linkLoop" | "emptyFile" | "unknownFormat" | "unsupportedFormat" | "corrupt" | "tooManyPixels" | "noPhotos" | "clipboardEmpty" | "clipboard" | "modelFolder" | "modelConfig" | "modelTensors" | "modelUnsupported" | "modelUnknown" | "modelNotInstalled" | "modelExists" | "modelBusy" | "modelInUse" | "modelStore" | "checksum" | "diskSpace" | "network" | "accessDenied" | "remoteMissing" | "download" | "endpoint" | "device" | "badLabel" | "settings" | "thumbnail" | "internal";
 
 /**
  * An error that the interface can say in the person's language.
@@ -565,6 +565,323 @@ label: string,
 problem: Problem, };
 
 /**
+ * Where a model stands.
+ */
+export type ModelState = "available" | "downloading" | "paused" | "installed" | "embedded" | "failed";
+
+/**
+ * A model that is known: from the catalogue, from the models folder, or from inside the program.
+ */
+export type CatalogueModel = { 
+/**
+ * What `--model` and every command take: `ViT-B-32/laion2b_s34b_b79k`, `embedded`, or an imported model's name.
+ */
+name: string, 
+/**
+ * open_clip's name of the architecture; none for a model that is not in the catalogue.
+ */
+model: string | null, 
+/**
+ * open_clip's name of the weights.
+ */
+tag: string | null, 
+/**
+ * Its kind of architecture, such as `vit` or `siglip2`.
+ */
+group: string | null, 
+/**
+ * Where it stands.
+ */
+state: ModelState, 
+/**
+ * Whether it computes now.
+ */
+active: boolean, 
+/**
+ * Height and width of its input in pixels.
+ */
+imageSize: [number, number] | null, 
+/**
+ * Size of the joint space.
+ */
+embedDim: number | null, 
+/**
+ * Number of values in its tensors.
+ */
+parameters: number | null, 
+/**
+ * Bytes on disk, or those that a download will take; an estimate until the server or the disk has been asked.
+ */
+bytes: number | null, 
+/**
+ * Published zero-shot accuracy on ImageNet, 0…1.
+ */
+imagenetTop1: number | null, 
+/**
+ * Licence, where known.
+ */
+licence: string | null, 
+/**
+ * Whether the licence forbids commercial use, where known.
+ */
+noncommercial: boolean | null, 
+/**
+ * Languages of its texts: `en` or `multilingual`, where known.
+ */
+language: string | null, 
+/**
+ * What it is recommended for.
+ */
+recommended: "small" | "default" | "best" | "multilingual" | null, 
+/**
+ * Why, in English.
+ */
+why: string | null, 
+/**
+ * What else is to be known of it, in English.
+ */
+note: string | null, 
+/**
+ * Where it comes from: a repository of the hub, or an address.
+ */
+source: string | null, 
+/**
+ * Its page on the web, where a licence is accepted.
+ */
+page: string | null, 
+/**
+ * Why Cliploupe cannot compute it, in English; none if it can.
+ */
+unsupported: string | null, 
+/**
+ * What is here of it.
+ */
+installed: InstalledModel | null, 
+/**
+ * The download that is under way, paused or failed.
+ */
+transfer: Transfer | null, };
+
+/**
+ * What a transfer is doing.
+ */
+export type TransferState = "waiting" | "connecting" | "receiving" | "retrying" | "checking" | "paused" | "done" | "cancelled" | "failed";
+
+/**
+ * A download or a copy in figures.
+ */
+export type Transfer = { 
+/**
+ * The model.
+ */
+name: string, 
+/**
+ * What it is doing.
+ */
+state: TransferState, 
+/**
+ * The file it is at.
+ */
+file: string | null, 
+/**
+ * Bytes that are here, over all files.
+ */
+received: number, 
+/**
+ * Bytes of all files, once known.
+ */
+total: number | null, 
+/**
+ * Bytes a second over the last seconds, once known.
+ */
+ratePerSec: number | null, 
+/**
+ * Seconds that remain, once known.
+ */
+secsLeft: number | null, 
+/**
+ * Why it failed, or why it is being tried again.
+ */
+problem: Problem | null, };
+
+/**
+ * A file of an installed model.
+ */
+export type InstalledFile = { 
+/**
+ * Its name in the model's folder.
+ */
+name: string, 
+/**
+ * Its size.
+ */
+bytes: number, 
+/**
+ * Lower-case hexadecimal.
+ */
+sha256: string, };
+
+/**
+ * A model that is here.
+ */
+export type InstalledModel = { 
+/**
+ * Its name.
+ */
+name: string, 
+/**
+ * Its folder, or its weights file where a file was imported in place.
+ */
+path: string, 
+/**
+ * Whether it stays where a person put it; removing it then leaves the files alone.
+ */
+inPlace: boolean, 
+/**
+ * Where it was taken from: an address or a path.
+ */
+origin: string, 
+/**
+ * Bytes of all files.
+ */
+bytes: number, 
+/**
+ * Milliseconds since 1970.
+ */
+installedMs: number, 
+/**
+ * Hash of the weights file.
+ */
+sha256: string, 
+/**
+ * Its files.
+ */
+files: Array<InstalledFile>, 
+/**
+ * Licence, where known.
+ */
+licence: string | null, 
+/**
+ * Why it cannot be used any more, such as a folder that is gone.
+ */
+problem: Problem | null, };
+
+/**
+ * Where downloads come from.
+ */
+export type Hub = { 
+/**
+ * The person's own setting; none for the default.
+ */
+setting: string | null, 
+/**
+ * What is used: the setting, else `HF_ENDPOINT`, else `https://huggingface.co`.
+ */
+endpoint: string, 
+/**
+ * Whether that comes from `HF_ENDPOINT`.
+ */
+fromEnvironment: boolean, 
+/**
+ * Whether there is a token in `HF_TOKEN`.
+ */
+hasToken: boolean, };
+
+/**
+ * The models screen in one piece.
+ */
+export type ModelList = { 
+/**
+ * The embedded one first, then those that are here, then the catalogue's in its own order.
+ */
+models: Array<CatalogueModel>, 
+/**
+ * The models folder.
+ */
+folder: string, 
+/**
+ * Free bytes on its disk, where the system tells.
+ */
+freeBytes: number | null, 
+/**
+ * Where downloads come from.
+ */
+hub: Hub, };
+
+/**
+ * How a check came out.
+ */
+export type CheckOutcome = "skipped" | "pass" | "warn" | "fail";
+
+/**
+ * What is checked. Each has parameters of its own, which the words are filled with; a skipped one has `reason`.
+ */
+export type CheckId = "files" | "load" | "tokenizer" | "pooling" | "preprocessing" | "logitScale" | "spread" | "samples" | "language" | "orientation" | "effectiveBias" | "activation" | "normEpsilon" | "agreement";
+
+/**
+ * One check of a model.
+ */
+export type Check = { 
+/**
+ * What was checked.
+ */
+id: CheckId, 
+/**
+ * How it came out.
+ */
+outcome: CheckOutcome, 
+/**
+ * The one number that decides, where there is one.
+ */
+figure: number | null, 
+/**
+ * What the words are filled with.
+ */
+params: { [key in string]: string }, 
+/**
+ * The whole in English.
+ */
+message: string, };
+
+/**
+ * How a model does.
+ */
+export type VerifyReport = { 
+/**
+ * The model.
+ */
+name: string, 
+/**
+ * The worst of the outcomes.
+ */
+outcome: CheckOutcome, 
+/**
+ * Every check, in their order.
+ */
+checks: Array<Check>, };
+
+/**
+ * How far the checks of a model are.
+ */
+export type VerifyProgress = { 
+/**
+ * The model.
+ */
+name: string, 
+/**
+ * What is being checked.
+ */
+id: CheckId, 
+/**
+ * How much of all checks is done, 0…1.
+ */
+fraction: number, 
+/**
+ * Those that are done.
+ */
+checks: Array<Check>, };
+
+/**
  * All that a window needs to draw itself after a start or a reload.
  */
 export type Snapshot = { 
@@ -652,7 +969,19 @@ labelsVersion: number,
 /**
  * Labels that are left out.
  */
-problems: Array<LabelProblem>, } | { "kind": "problem", 
+problems: Array<LabelProblem>, } | { "kind": "modelsChanged", 
+/**
+ * Now.
+ */
+list: ModelList, } | { "kind": "transferProgress", 
+/**
+ * Now.
+ */
+transfer: Transfer, } | { "kind": "verifyProgress", 
+/**
+ * Now.
+ */
+progress: VerifyProgress, } | { "kind": "problem", 
 /**
  * What.
  */

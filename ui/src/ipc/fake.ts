@@ -1,15 +1,18 @@
 // A made-up shell for `npm run dev` in a plain browser: seeded photos, delays, progress and some failures.
 // `?photos=10000` starts with so many; `?failed=device` or `?failed=model` shows a device that fell back, or no model.
+// `fakeModels.ts` says what `?models=` shows.
 import type { Backend, DragState } from "./backend";
 import type {
-  DeviceInfo, EngineStatus, LabelSettings, PhotoDetails, PhotoFacts, PhotoStub, Problem, Progress, Snapshot, WorkbenchEvent,
+  DeviceInfo, EngineStatus, LabelSettings, ModelList, PhotoDetails, PhotoFacts, PhotoStub, Problem, Progress, Snapshot, VerifyReport, WorkbenchEvent,
 } from "./bindings";
 import { DEVICES, failureAt, LABEL_SETS, MODEL, TEMPLATE_SETS } from "./fakeData";
+import { FakeModels, wait } from "./fakeModels";
 import { drawn, pictureOf } from "./fakePictures";
 import { bestOf, scoresOf } from "./fakeScores";
 
 const BEAT_MS = 120;
 const LOADING_MS = 500;
+const SWITCHING_MS = 1600;
 const FOLDER = "/home/ada/Pictures/2024 Summer";
 const NO_ADAPTER: Problem = { code: "device", params: { device: "NVIDIA GeForce RTX 3060", cause: "the self-test gave other numbers than the CPU" }, message: "self-test failed" };
 const NO_WEIGHTS: Problem = { code: "modelTensors", params: { path: "/models/vit-b-32", cause: "visual.proj is missing" }, message: "tensor visual.proj is missing" };
@@ -29,6 +32,7 @@ export class FakeBackend implements Backend {
   #settings: LabelSettings = { labels: [...(LABEL_SETS[0]?.labels ?? [])], templates: ["a photo of a {}"], topK: 5, threshold: MODEL.defaultThreshold };
   #engine: EngineStatus;
   #perBeat: number;
+  #models: FakeModels;
 
   constructor(readonly query: URLSearchParams) {
     const failed = query.get("failed");
@@ -40,6 +44,7 @@ export class FakeBackend implements Backend {
       problem: failed === "model" ? NO_WEIGHTS : null,
     };
     this.#perBeat = Number(query.get("rate") ?? 86) * (BEAT_MS / 1000);
+    this.#models = new FakeModels(query, (event) => this.#send(event));
   }
 
   async attach(onEvent: (event: WorkbenchEvent) => void): Promise<Snapshot> {
@@ -123,7 +128,7 @@ export class FakeBackend implements Backend {
     await new Promise((resolve) => setTimeout(resolve, 20));
     const stub = this.#photos.get(id) ?? { id, name: "", path: "" };
     const problem = this.#failed.has(id) ? (failureAt(id)?.problem ?? null) : null;
-    return { ...stub, facts: problem ? null : factsOf(id), scores: this.#labelled.has(id) ? scoresOf(id, this.#settings.labels) : [], problem };
+    return { ...stub, facts: problem ? null : factsOf(id), scores: this.#labelled.has(id) ? scoresOf(id, this.#settings.labels, this.#engine.model?.name) : [], problem };
   }
 
   async devices(): Promise<DeviceInfo[]> {
@@ -133,18 +138,68 @@ export class FakeBackend implements Backend {
   async chooseDevice(id: string): Promise<void> {
     const active = DEVICES.find((device) => device.id === (id === "auto" ? "gpu:0" : id)) ?? DEVICES[0];
     if (!active) return;
-    this.#engine = { ...this.#engine, device: { chosen: id, active, agreement: null, fellBack: null } };
-    this.#send({ kind: "engine", engine: this.#engine });
-    this.#enqueue([...this.#labelled]);
+    this.#tellEngine({ device: { chosen: id, active, agreement: null, fellBack: null } });
+    this.#enqueue([...this.#labelled], true);
   }
 
   async chooseModelFolder(): Promise<boolean> {
     throw NO_WEIGHTS;
   }
 
-  async useEmbeddedModel(): Promise<void> {
-    this.#engine = { ...this.#engine, state: "ready", model: MODEL, problem: null };
-    this.#send({ kind: "engine", engine: this.#engine });
+  useEmbeddedModel(): Promise<void> {
+    return this.chooseModel(MODEL.name);
+  }
+
+  models(): Promise<ModelList> {
+    return this.#models.list();
+  }
+
+  async chooseModel(name: string): Promise<void> {
+    this.#tellEngine({ state: "loading", problem: null });
+    await wait(SWITCHING_MS);
+    if (this.query.get("models") === "broken" && name !== MODEL.name) {
+      this.#tellEngine({ state: "ready", problem: NO_WEIGHTS });
+      throw NO_WEIGHTS;
+    }
+    this.#models.use(name);
+    this.#tellEngine({ state: "ready", model: this.#models.infoOf(name), problem: null });
+    this.#enqueue([...this.#labelled], true);
+  }
+
+  pullModel(name: string): Promise<void> {
+    return this.#models.pull(name);
+  }
+
+  pauseTransfer(name: string): Promise<void> {
+    return this.#models.pause(name);
+  }
+
+  cancelTransfer(name: string): Promise<void> {
+    return this.#models.cancel(name);
+  }
+
+  importModel(inPlace: boolean): Promise<string | null> {
+    return this.#models.import(inPlace);
+  }
+
+  removeModel(name: string): Promise<void> {
+    return this.#models.remove(name);
+  }
+
+  verifyModel(name: string): Promise<VerifyReport> {
+    return this.#models.verify(name);
+  }
+
+  cancelVerify(name: string): Promise<void> {
+    return this.#models.cancelVerify(name);
+  }
+
+  async revealModel(_name: string): Promise<void> {
+    await Promise.resolve();
+  }
+
+  setHubEndpoint(endpoint: string | null): Promise<void> {
+    return this.#models.setHub(endpoint);
   }
 
   async modelCard(): Promise<string> {
@@ -201,7 +256,21 @@ export class FakeBackend implements Backend {
     this.#enqueue(photos.map((photo) => photo.id));
   }
 
-  #enqueue(ids: number[]): void {
+  #tellEngine(change: Partial<EngineStatus>): void {
+    this.#engine = { ...this.#engine, ...change };
+    this.#send({ kind: "engine", engine: this.#engine });
+  }
+
+  /** `anew`: for another model, which begins to count again. */
+  #enqueue(ids: number[], anew = false): void {
+    if (anew) {
+      const again = new Set(ids);
+      this.#queue = this.#queue.filter((id) => !again.has(id));
+      this.#done = this.#total = 0;
+      this.#total = this.#queue.length;
+      this.#startedAt = performance.now();
+    }
+    if (ids.length === 0) return;
     if (this.#timer === undefined) {
       this.#startedAt = performance.now();
       this.#done = this.#total = 0;
@@ -239,7 +308,7 @@ export class FakeBackend implements Backend {
   #score(ids: number[]): void {
     const present = ids.filter((id) => this.#photos.has(id));
     for (const id of present) this.#labelled.add(id);
-    this.#send({ kind: "photosScored", labelsVersion: this.#version, photos: present.map((id) => bestOf(id, this.#settings.labels)) });
+    this.#send({ kind: "photosScored", labelsVersion: this.#version, photos: present.map((id) => bestOf(id, this.#settings.labels, this.#engine.model?.name)) });
   }
 
   #progress(phase: Progress["phase"]): Progress {

@@ -45,7 +45,7 @@ export const TEMPLATE_SETS: TemplateSet[] = [
 ];
 
 export const MODEL: ModelInfo = {
-  name: "Cliploupe small",
+  name: "embedded",
   embedded: true,
   path: "",
   parameters: 16_930_000,

@@ -6,17 +6,18 @@ import { pictureOf } from "./fakePictures";
 const BEST_KEPT = 10;
 const UNRELATED_LOGIT = -5.2;
 
-export function scoresOf(id: number, labels: readonly string[]): LabelScore[] {
+/** Each model sees a photo a little differently. */
+export function scoresOf(id: number, labels: readonly string[], model = MODEL.name): LabelScore[] {
   const fitting = FITTING[pictureOf(id).scene];
   return labels.map((label) => {
-    const noise = (random(id * 31 + hash(label))() - 0.5) * 2.4;
+    const noise = (random(id * 31 + hash(label) + (model === MODEL.name ? 0 : hash(model)))() - 0.5) * 2.4;
     const logit = (fitting[label] ?? UNRELATED_LOGIT) + noise;
     return { label, logit, cosine: (logit - (MODEL.logitBias ?? 0)) / MODEL.logitScale, probability: 1 / (1 + Math.exp(-logit)) };
   });
 }
 
-export function bestOf(id: number, labels: readonly string[]): PhotoBest {
-  const ranked = scoresOf(id, labels).map((score, label) => ({ label, score: score.probability }));
+export function bestOf(id: number, labels: readonly string[], model?: string): PhotoBest {
+  const ranked = scoresOf(id, labels, model).map((score, label) => ({ label, score: score.probability }));
   return { id, best: ranked.sort((a, b) => b.score - a.score).slice(0, BEST_KEPT) };
 }
 

@@ -2,7 +2,7 @@
 import { Channel, convertFileSrc, invoke } from "@tauri-apps/api/core";
 import { getCurrentWebview } from "@tauri-apps/api/webview";
 import type { Backend, DragState } from "./backend";
-import type { DeviceInfo, LabelSettings, PhotoDetails, Snapshot, WorkbenchEvent } from "./bindings";
+import type { DeviceInfo, LabelSettings, ModelList, PhotoDetails, Snapshot, VerifyReport, WorkbenchEvent } from "./bindings";
 
 export class TauriBackend implements Backend {
   attach(onEvent: (event: WorkbenchEvent) => void): Promise<Snapshot> {
@@ -69,6 +69,50 @@ export class TauriBackend implements Backend {
 
   useEmbeddedModel(): Promise<void> {
     return invoke("use_embedded_model");
+  }
+
+  models(): Promise<ModelList> {
+    return invoke("models");
+  }
+
+  chooseModel(name: string): Promise<void> {
+    return invoke("choose_model", { name });
+  }
+
+  pullModel(name: string): Promise<void> {
+    return invoke("pull_model", { name });
+  }
+
+  pauseTransfer(name: string): Promise<void> {
+    return invoke("pause_transfer", { name });
+  }
+
+  cancelTransfer(name: string): Promise<void> {
+    return invoke("cancel_transfer", { name });
+  }
+
+  importModel(inPlace: boolean): Promise<string | null> {
+    return invoke("import_model", { inPlace });
+  }
+
+  removeModel(name: string): Promise<void> {
+    return invoke("remove_model", { name });
+  }
+
+  verifyModel(name: string): Promise<VerifyReport> {
+    return invoke("verify_model", { name });
+  }
+
+  cancelVerify(name: string): Promise<void> {
+    return invoke("cancel_verify", { name });
+  }
+
+  revealModel(name: string): Promise<void> {
+    return invoke("reveal_model", { name });
+  }
+
+  setHubEndpoint(endpoint: string | null): Promise<void> {
+    return invoke("set_hub_endpoint", { endpoint });
   }
 
   modelCard(): Promise<string> {

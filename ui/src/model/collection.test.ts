@@ -3,7 +3,7 @@ import { matches, ordered, summarise, unlabelled } from "./collection";
 import { givenLabels, type Photo } from "./photo";
 
 const photo = (id: number, name: string, best: [string, number][]): Photo => ({
-  id, name, path: `/p/${name}`, state: "labelled", width: 3, height: 2, best: best.map(([label, score]) => ({ label, score })), scoredFor: 1, problem: null,
+  id, name, path: `/p/${name}`, state: "labelled", width: 3, height: 2, best: best.map(([label, score]) => ({ label, score })), scoredFor: 1, outdated: false, problem: null,
 });
 
 const PHOTOS = [

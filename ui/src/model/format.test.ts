@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { bytes, cameraTime, folderOf, percent, probability, signed, timeLeft } from "./format";
+import { accuracy, bytes, cameraTime, done, folderOf, percent, probability, signed, timeLeft } from "./format";
 
 describe("numbers", () => {
   it("uses_a_real_minus", () => expect(signed(-1.25, 2)).toBe("−1.25"));
@@ -16,7 +16,12 @@ describe("numbers", () => {
     expect(bytes(33_900_000, "en")).toBe("34 MB");
     expect(bytes(3_210_000, "en")).toBe("3.2 MB");
     expect(bytes(12, "en")).toBe("12 bytes");
+    expect([bytes(999_600_000, "en"), bytes(2_000_398_934_016, "en")]).toEqual(["1 GB", "2 TB"]);
   });
+  it("says_all_of_it_only_when_all_is_there", () => {
+    expect([done(0.4297, "en"), done(0.9999, "en"), done(1, "en")]).toEqual(["42%", "99%", "100%"]);
+  });
+  it("prints_accuracies_as_papers_do", () => expect([accuracy(0.7281, "en"), accuracy(0.72, "zh-CN")]).toEqual(["72.8%", "72.0%"]));
 });
 
 describe("times", () => {

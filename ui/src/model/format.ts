@@ -11,6 +11,16 @@ export function percent(score: number, locale: string): string {
   return new Intl.NumberFormat(locale, { style: "percent", minimumFractionDigits: digits, maximumFractionDigits: digits }).format(score);
 }
 
+/** An accuracy as papers print it: 72.8 %. */
+export function accuracy(share: number, locale: string): string {
+  return new Intl.NumberFormat(locale, { style: "percent", minimumFractionDigits: 1, maximumFractionDigits: 1 }).format(share);
+}
+
+/** How much of a transfer is here: whole per cent, and 100 only when all of it is. */
+export function done(share: number, locale: string): string {
+  return new Intl.NumberFormat(locale, { style: "percent", maximumFractionDigits: 0 }).format(Math.floor(share * 100) / 100);
+}
+
 /** A probability with enough digits to tell small ones apart. */
 export function probability(value: number): string {
   return value.toFixed(value > 0 && value < 0.001 ? 5 : 3);
@@ -20,12 +30,13 @@ export function count(value: number, locale: string): string {
   return new Intl.NumberFormat(locale).format(value);
 }
 
-const BYTE_UNITS = ["byte", "kilobyte", "megabyte", "gigabyte"] as const;
+const BYTE_UNITS = ["byte", "kilobyte", "megabyte", "gigabyte", "terabyte"] as const;
 
 /** Decimal units, as file managers other than Windows' show them. */
 export function bytes(value: number, locale: string): string {
   let [size, unit] = [value, 0];
-  while (size >= 1000 && unit < BYTE_UNITS.length - 1) [size, unit] = [size / 1000, unit + 1];
+  // What would be rounded to four digits goes to the next unit.
+  while (size >= 999.5 && unit < BYTE_UNITS.length - 1) [size, unit] = [size / 1000, unit + 1];
   return new Intl.NumberFormat(locale, {
     style: "unit", unit: BYTE_UNITS[unit], unitDisplay: unit === 0 ? "long" : "short", maximumFractionDigits: size < 10 && unit > 0 ? 1 : 0,
   }).format(size);

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { chord, digitIndex, keycaps, shortcutFor, SHORTCUT_GROUPS, SHORTCUTS } from "./keys";
+import { chord, digitIndex, keycaps, SCREENS, shortcutFor, SHORTCUT_GROUPS, SHORTCUTS } from "./keys";
 
 const press = (key: string, held: Partial<Record<"ctrlKey" | "metaKey" | "shiftKey" | "altKey", boolean>> = {}) => ({
   key, ctrlKey: false, metaKey: false, shiftKey: false, altKey: false, ...held,
@@ -15,7 +15,12 @@ describe("chord", () => {
     expect(chord(press("O", { ctrlKey: true, shiftKey: true }), false)).toBe("mod+shift+o");
     expect(chord(press("?", { shiftKey: true }), false)).toBe("?");
   });
-  it("takes_backspace_for_delete", () => expect(shortcutFor(chord(press("Backspace"), true))).toBe("remove"));
+  it("takes_backspace_for_delete", () => expect(shortcutFor(chord(press("Backspace"), true), "photos")).toBe("remove"));
+  it("asks_the_screen_what_a_key_means", () => {
+    expect(shortcutFor("delete", "models")).toBe("modelRemove");
+    expect(shortcutFor("l", "models")).toBeNull();
+    expect([shortcutFor("/", "photos"), shortcutFor("mod+k", "models")]).toEqual(["find", "find"]);
+  });
 });
 
 describe("the table", () => {
@@ -23,8 +28,9 @@ describe("the table", () => {
     const listed = SHORTCUT_GROUPS.flatMap((group) => group.shortcuts);
     expect([...listed].sort()).toEqual(Object.keys(SHORTCUTS).sort());
   });
-  it("gives_no_key_two_meanings", () => {
-    const chords = Object.values(SHORTCUTS).flat();
+  it.each(SCREENS)("gives_no_key_two_meanings_on_the_screen_of_%s", (screen) => {
+    const groups = SHORTCUT_GROUPS.filter((group) => group.screen === null || group.screen === screen);
+    const chords = groups.flatMap((group) => group.shortcuts).flatMap((id): readonly string[] => SHORTCUTS[id]);
     expect(new Set(chords).size).toBe(chords.length);
   });
   it("counts_labels_from_one", () => expect([digitIndex("1"), digitIndex("9"), digitIndex("0")]).toEqual([0, 8, null]));

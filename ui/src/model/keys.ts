@@ -4,7 +4,7 @@ export const SHORTCUTS = {
   openFiles: ["mod+o"],
   openFolder: ["mod+shift+o"],
   paste: ["mod+v"],
-  find: ["mod+f"],
+  find: ["mod+f", "mod+k", "/"],
   selectAll: ["mod+a"],
   move: ["arrows"],
   extend: ["shift+arrows"],
@@ -15,17 +15,34 @@ export const SHORTCUTS = {
   labels: ["l"],
   inspector: ["i"],
   undo: ["mod+z"],
+  modelMove: ["updown"],
+  modelEdges: ["home", "end", "pageup", "pagedown"],
+  modelOpen: ["enter"],
+  modelRemove: ["delete"],
+  photos: ["g"],
+  models: ["d"],
   shortcuts: ["?"],
   close: ["escape"],
 } as const;
 
 export type ShortcutId = keyof typeof SHORTCUTS;
 
-export const SHORTCUT_GROUPS: readonly { id: "add" | "grid" | "labels" | "window"; shortcuts: readonly ShortcutId[] }[] = [
-  { id: "add", shortcuts: ["openFiles", "openFolder", "paste"] },
-  { id: "grid", shortcuts: ["move", "extend", "edges", "selectAll", "large", "remove", "find"] },
-  { id: "labels", shortcuts: ["labels", "filterLabel", "undo"] },
-  { id: "window", shortcuts: ["inspector", "shortcuts", "close"] },
+export const SCREENS = ["photos", "models"] as const;
+export type Screen = (typeof SCREENS)[number];
+
+export interface ShortcutGroup {
+  id: "add" | "grid" | "labels" | "models" | "window";
+  /** The screen on which its keys mean this; none for every screen. */
+  screen: Screen | null;
+  shortcuts: readonly ShortcutId[];
+}
+
+export const SHORTCUT_GROUPS: readonly ShortcutGroup[] = [
+  { id: "add", screen: null, shortcuts: ["openFiles", "openFolder", "paste"] },
+  { id: "grid", screen: "photos", shortcuts: ["move", "extend", "edges", "selectAll", "large", "remove"] },
+  { id: "labels", screen: "photos", shortcuts: ["labels", "filterLabel", "undo"] },
+  { id: "models", screen: "models", shortcuts: ["modelMove", "modelEdges", "modelOpen", "modelRemove"] },
+  { id: "window", screen: null, shortcuts: ["photos", "models", "find", "inspector", "shortcuts", "close"] },
 ];
 
 export interface KeyPress {
@@ -47,9 +64,10 @@ export function chord(press: KeyPress, isMac: boolean): string {
   return [isMod ? "mod" : "", press.altKey ? "alt" : "", namesShift ? "shift" : "", NAMED[key] ?? key].filter(Boolean).join("+");
 }
 
-export function shortcutFor(pressed: string): ShortcutId | null {
-  const found = Object.entries(SHORTCUTS).find(([, chords]) => (chords as readonly string[]).includes(pressed));
-  return found ? (found[0] as ShortcutId) : null;
+/** What a chord means on a screen. */
+export function shortcutFor(pressed: string, screen: Screen): ShortcutId | null {
+  const known = SHORTCUT_GROUPS.filter((group) => group.screen === null || group.screen === screen).flatMap((group) => group.shortcuts);
+  return known.find((id) => (SHORTCUTS[id] as readonly string[]).includes(pressed)) ?? null;
 }
 
 /** 0 for `1` … 8 for `9`. */
@@ -59,7 +77,7 @@ export function digitIndex(pressed: string): number | null {
 
 const MAC_GLYPHS: Record<string, string> = { mod: "⌘", shift: "⇧", alt: "⌥" };
 const GLYPHS: Record<string, string> = {
-  mod: "Ctrl", shift: "Shift", alt: "Alt", arrows: "← ↑ → ↓", escape: "Esc", delete: "Del", enter: "Enter", home: "Home", end: "End", pageup: "PgUp", pagedown: "PgDn",
+  mod: "Ctrl", shift: "Shift", alt: "Alt", arrows: "← ↑ → ↓", updown: "↑ ↓", escape: "Esc", delete: "Del", enter: "Enter", home: "Home", end: "End", pageup: "PgUp", pagedown: "PgDn",
 };
 
 /** A chord's keycaps, as printed on the keyboard; the space bar has no print and comes from the catalogue. */

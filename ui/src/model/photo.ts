@@ -19,6 +19,8 @@ export interface Photo {
   readonly best: readonly Score[];
   /** The `labelsVersion` that `best` was computed for. */
   readonly scoredFor: number;
+  /** Whether `best` is of the model or device before, and newer scores are on their way. */
+  readonly outdated: boolean;
   readonly problem: Problem | null;
 }
 

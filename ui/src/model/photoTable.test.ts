@@ -45,6 +45,25 @@ describe("PhotoTable", () => {
     expect(table.get(1)?.best).toEqual([{ label: "dog", score: 0.8 }]);
   });
 
+  it("keeps_old_results_and_marks_them_until_new_ones_come", () => {
+    table.scored(1, [{ id: 1, best: [{ label: 0, score: 0.9 }] }]);
+    table.outdate();
+    expect(table.photos().map((photo) => photo.outdated)).toEqual([true, false]);
+    expect(table.get(1)).toMatchObject({ state: "labelled", best: [{ label: "cat", score: 0.9 }] });
+    expect(table.outdatedCount()).toBe(1);
+    table.scored(1, [{ id: 1, best: [{ label: 1, score: 0.7 }] }]);
+    expect(table.get(1)).toMatchObject({ outdated: false, best: [{ label: "dog", score: 0.7 }] });
+    expect(table.outdatedCount()).toBe(0);
+  });
+
+  it("lets_old_results_go_when_the_shell_does", () => {
+    table.scored(1, [{ id: 1, best: [{ label: 0, score: 0.9 }] }]);
+    table.outdate();
+    table.retried([1]);
+    expect(table.get(1)).toMatchObject({ best: [], outdated: false });
+    expect(table.unfinished()).toContain(1);
+  });
+
   it("lists_failures_with_and_without_a_cell", () => {
     table.failed([failure(1), failure(77)]);
     expect(table.get(1)?.state).toBe("failed");

@@ -32,6 +32,7 @@ export class PhotoTable {
       ...record,
       best: this.#named(record.best, labelsVersion),
       scoredFor: labelsVersion,
+      outdated: false,
     }));
     this.#reindex();
     for (const { id, name, path, problem } of records) {
@@ -43,7 +44,7 @@ export class PhotoTable {
     for (const stub of stubs) {
       if (this.#indexById.has(stub.id)) continue;
       this.#indexById.set(stub.id, this.#photos.length);
-      this.#photos.push({ ...stub, state: "waiting", width: 0, height: 0, best: [], scoredFor: 0, problem: null });
+      this.#photos.push({ ...stub, state: "waiting", width: 0, height: 0, best: [], scoredFor: 0, outdated: false, problem: null });
     }
   }
 
@@ -70,7 +71,7 @@ export class PhotoTable {
       this.#change(id, (photo) =>
         photo.scoredFor > version
           ? photo
-          : { ...photo, state: "labelled", best: this.#named(best, version), scoredFor: version, problem: null },
+          : { ...photo, state: "labelled", best: this.#named(best, version), scoredFor: version, outdated: false, problem: null },
       );
       this.#failures.delete(id);
     }
@@ -80,15 +81,20 @@ export class PhotoTable {
   failed(failures: readonly Failure[]): void {
     for (const failure of failures) {
       this.#failures.set(failure.id, failure);
-      this.#change(failure.id, (photo) => ({ ...photo, state: "failed", problem: failure.problem }));
+      this.#change(failure.id, (photo) => ({ ...photo, state: "failed", outdated: false, problem: failure.problem }));
     }
+  }
+
+  /** Another model computes now: what there is stays, marked, until its own results are there. */
+  outdate(): void {
+    this.#photos = this.#photos.map((photo) => (photo.state === "labelled" ? { ...photo, outdated: true } : photo));
   }
 
   /** Puts photos back to where they wait: failed ones for another try, all of them for another model. */
   retried(ids: readonly number[]): void {
     for (const id of ids) {
       this.#failures.delete(id);
-      this.#change(id, (photo) => ({ ...photo, state: photo.width > 0 ? "decoded" : "waiting", best: [], scoredFor: 0, problem: null }));
+      this.#change(id, (photo) => ({ ...photo, state: photo.width > 0 ? "decoded" : "waiting", best: [], scoredFor: 0, outdated: false, problem: null }));
     }
   }
 
@@ -102,6 +108,10 @@ export class PhotoTable {
   /** Photos that a cancelled run left without labels. */
   unfinished(): number[] {
     return this.#photos.filter((photo) => photo.state === "waiting" || photo.state === "decoded").map((photo) => photo.id);
+  }
+
+  outdatedCount(): number {
+    return this.#photos.reduce((count, photo) => count + Number(photo.outdated), 0);
   }
 
   #change(id: number, change: (photo: Photo) => Photo): void {

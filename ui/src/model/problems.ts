@@ -5,7 +5,9 @@ import type { Problem } from "../ipc/bindings";
 export const PROBLEM_CODES: Record<Problem["code"], true> = {
   notFound: true, permission: true, unreadable: true, brokenLink: true, linkLoop: true, emptyFile: true, unknownFormat: true,
   unsupportedFormat: true, corrupt: true, tooManyPixels: true, noPhotos: true, clipboardEmpty: true, clipboard: true,
-  modelFolder: true, modelConfig: true, modelTensors: true, modelUnsupported: true, device: true, badLabel: true,
+  modelFolder: true, modelConfig: true, modelTensors: true, modelUnsupported: true, modelUnknown: true,
+  modelNotInstalled: true, modelExists: true, modelBusy: true, modelInUse: true, modelStore: true, checksum: true, diskSpace: true,
+  network: true, accessDenied: true, remoteMissing: true, download: true, endpoint: true, device: true, badLabel: true,
   settings: true, thumbnail: true, internal: true,
 };
 

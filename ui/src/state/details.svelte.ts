@@ -22,7 +22,10 @@ export class DetailsOf {
         return;
       }
       void app.run(app.backend.details(asked.id)).then((details) => {
-        if (asked === latest) this.value = details ?? null;
+        if (asked !== latest) return;
+        // While another model computes, the old numbers stay as the old labels do.
+        const keepsOld = asked.outdated && details?.scores.length === 0 && this.value?.id === asked.id;
+        this.value = keepsOld && details ? { ...details, scores: this.value?.scores ?? [] } : (details ?? null);
       });
     });
   }

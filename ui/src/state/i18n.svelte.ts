@@ -24,6 +24,11 @@ export function t(key: MessageKey, values?: Values): string {
   return TRANSLATORS[locale].say(key, values);
 }
 
+/** For words about what a catalogue may know and this window may not, such as a kind of architecture. */
+export function tIfKnown(key: string, values?: Values): string | null {
+  return Object.hasOwn(en, key) ? t(key as MessageKey, values) : null;
+}
+
 /** What happened and what to do about it, in the person's language. */
 export function explain(problem: Problem): { what: string; remedy: string } {
   return { what: t(`problem.${problem.code}`, problem.params), remedy: t(`remedy.${problem.code}`, problem.params) };

@@ -22,10 +22,14 @@ export class Library {
   templateSets: readonly TemplateSet[] = $state.raw([]);
   samplesAvailable = $state(false);
   isAttached = $state(false);
+  /** Photos that show results of the model before, until this one's are there. */
+  outdated = $state(0);
   /** Rises whenever photos come, go or change. */
   revision = $state(0);
 
   #table = new PhotoTable();
+  /** The last state with a model in it: what the photos' results are of. */
+  #computed: EngineStatus | null = null;
   #lastPublished = 0;
   #pending: ReturnType<typeof setTimeout> | undefined;
   /** Events that come while the first snapshot is on its way. */
@@ -34,6 +38,8 @@ export class Library {
   constructor(
     readonly backend: Backend,
     readonly onProblem: (problem: Problem) => void,
+    /** Hears of every event, for the state that is kept elsewhere. */
+    readonly onEvent: (event: WorkbenchEvent) => void = () => undefined,
   ) {}
 
   async attach(): Promise<void> {
@@ -64,6 +70,8 @@ export class Library {
     this.#table.reset(snapshot.photos, snapshot.labelsVersion);
     this.progress = snapshot.progress;
     this.engine = snapshot.engine;
+    this.#computed = computes(snapshot.engine) === null ? null : snapshot.engine;
+    this.onEvent({ kind: "engine", engine: snapshot.engine });
     this.labels = snapshot.labels;
     this.labelSets = snapshot.labelSets;
     this.templateSets = snapshot.templateSets;
@@ -81,6 +89,7 @@ export class Library {
   }
 
   apply(event: WorkbenchEvent): void {
+    this.onEvent(event);
     switch (event.kind) {
       case "photosAdded":
         this.#table.add(event.photos);
@@ -104,8 +113,7 @@ export class Library {
         this.progress = event.progress;
         return;
       case "engine":
-        this.engine = event.engine;
-        return;
+        return this.#useEngine(event.engine);
       case "labels":
         this.#table.useLabels(event.labelsVersion, event.labels.labels);
         this.labels = event.labels;
@@ -114,6 +122,17 @@ export class Library {
       case "problem":
         this.onProblem(event.problem);
     }
+  }
+
+  /** Results of another model or device stay on screen until the new ones come, but say what they are. */
+  #useEngine(engine: EngineStatus): void {
+    const [before, now] = [computes(this.#computed), computes(engine)];
+    this.engine = engine;
+    if (now === null) return;
+    this.#computed = engine;
+    if (before === null || before === now) return;
+    this.#table.outdate();
+    this.#publish();
   }
 
   /** At once when it has been quiet, so that a drop shows its frames immediately; else with the next beat. */
@@ -129,6 +148,13 @@ export class Library {
     this.#lastPublished = performance.now();
     this.photos = this.#table.photos();
     this.failures = this.#table.failures();
+    this.outdated = this.#table.outdatedCount();
     this.revision += 1;
   }
+}
+
+/** What computes, as one word; null while nothing does. */
+function computes(engine: EngineStatus | null): string | null {
+  if (engine?.state !== "ready" || !engine.model || !engine.device) return null;
+  return JSON.stringify([engine.model.name, engine.model.path, engine.device.active.id]);
 }

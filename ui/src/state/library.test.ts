@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import type { Backend } from "../ipc/backend";
-import type { LabelSettings, Problem, Snapshot, WorkbenchEvent } from "../ipc/bindings";
+import type { DeviceStatus, EngineStatus, LabelSettings, ModelInfo, Problem, Snapshot, WorkbenchEvent } from "../ipc/bindings";
 import { LabelDraft } from "./labelDraft.svelte";
 import { Library } from "./library.svelte";
 
@@ -42,6 +42,30 @@ describe("Library", () => {
     await vi.advanceTimersByTimeAsync(1);
     expect(library.photos).toHaveLength(50);
     expect(library.revision).toBe(before + 1);
+  });
+
+  it("marks_results_when_another_model_computes_and_not_when_a_switch_fails", async () => {
+    let send: (event: WorkbenchEvent) => void = () => undefined;
+    const kinds: string[] = [];
+    const library = new Library(shell({ attach: async (onEvent) => ((send = onEvent), SNAPSHOT) }), () => undefined, (event) => kinds.push(event.kind));
+    await library.attach();
+    const engine = (model: string, state: EngineStatus["state"] = "ready"): WorkbenchEvent => ({
+      kind: "engine", engine: { state, model: { name: model, path: "" } as ModelInfo, device: { active: { id: "cpu" } } as DeviceStatus, problem: null },
+    });
+    send(engine("a"));
+    send({ kind: "photosAdded", photos: [STUB] });
+    send({ kind: "photosScored", labelsVersion: 1, photos: [{ id: 1, best: [{ label: 0, score: 0.9 }] }] });
+    send(engine("a", "loading"));
+    send(engine("a"));
+    await vi.advanceTimersByTimeAsync(200);
+    expect([library.outdated, library.photos[0]?.outdated]).toEqual([0, false]);
+    send(engine("a", "loading"));
+    send(engine("b"));
+    expect([library.outdated, library.photos[0]?.best]).toEqual([1, [{ label: "cat", score: 0.9 }]]);
+    send({ kind: "photosScored", labelsVersion: 1, photos: [{ id: 1, best: [{ label: 1, score: 0.8 }] }] });
+    await vi.advanceTimersByTimeAsync(200);
+    expect(library.outdated).toBe(0);
+    expect(kinds.filter((kind) => kind === "engine")).toHaveLength(6);
   });
 
   it("says_why_it_could_not_attach", async () => {

@@ -24,4 +24,12 @@ export class Panels {
     preferences.set("inspectorOpen", opens);
     if (opens && !this.#hasRoomForBoth) preferences.set("labelsOpen", false);
   }
+
+  showModelDetails(): void {
+    preferences.set("modelDetailsOpen", true);
+  }
+
+  toggleModelDetails(): void {
+    preferences.set("modelDetailsOpen", !preferences.value.modelDetailsOpen);
+  }
 }

@@ -6,6 +6,7 @@ export type Theme = (typeof THEMES)[number];
 export type GridMode = "justified" | "square";
 
 export const PANEL_WIDTH = { least: 240, most: 560 };
+export const DETAILS_WIDTH = { least: 320, most: 640 };
 export const PHOTO_SIZE = { least: 90, most: 420 };
 
 interface Stored {
@@ -17,6 +18,8 @@ interface Stored {
   inspectorWidth: number;
   labelsOpen: boolean;
   labelsWidth: number;
+  modelDetailsOpen: boolean;
+  modelDetailsWidth: number;
 }
 
 const KEY = "cliploupe.preferences";
@@ -29,6 +32,8 @@ const DEFAULTS: Stored = {
   inspectorWidth: 320,
   labelsOpen: false,
   labelsWidth: 300,
+  modelDetailsOpen: true,
+  modelDetailsWidth: 380,
 };
 
 export class Preferences {

@@ -1,30 +1,39 @@
 // Everything the views share, and the actions that buttons and keys have in common.
 import { getContext, setContext } from "svelte";
 import type { Backend } from "../ipc/backend";
-import type { Problem } from "../ipc/bindings";
+import type { CatalogueModel, Problem } from "../ipc/bindings";
+import { actionsFor } from "../model/models";
+import { SCREENS, type Screen } from "../model/keys";
 import { problemFrom } from "../model/problems";
 import { afterRemoval, NOTHING } from "../model/selection";
 import { GridView } from "./gridView.svelte";
 import { explain, t } from "./i18n.svelte";
 import { LabelDraft } from "./labelDraft.svelte";
 import { Library } from "./library.svelte";
+import { Models, type Happening } from "./models.svelte";
+import { searchWords } from "./modelWords";
 import { Panels } from "./panels.svelte";
 import { Toasts } from "./toasts.svelte";
 
-export type DialogName = "shortcuts" | "settings" | "failures" | "modelCard";
+export type DialogName = "shortcuts" | "settings" | "failures" | "modelCard" | "removeModel" | "verifyModel";
 
 export class Workspace {
   readonly library: Library;
   readonly labels: LabelDraft;
   readonly grid: GridView;
+  readonly models: Models;
   readonly panels = new Panels();
   readonly toasts = new Toasts();
+  screen: Screen = $state(firstScreen());
   dialog: DialogName | null = $state(null);
   /** Rises to ask a field for the focus: the view that owns it watches. */
   findRequests = $state(0);
+  /** Whether the details of a model are to take the keyboard. */
+  wantsDetails = $state(false);
 
   constructor(readonly backend: Backend) {
-    this.library = new Library(backend, (problem) => this.report(problem));
+    this.models = new Models(backend, searchWords, (happening) => this.#tell(happening));
+    this.library = new Library(backend, (problem) => this.report(problem), (event) => this.models.apply(event));
     this.labels = new LabelDraft(this.library);
     this.grid = new GridView(this.library, this.labels);
   }
@@ -54,6 +63,54 @@ export class Workspace {
     await this.run(this.backend.copyText(text).then(() => this.toasts.show({ text: t("toast.copied"), tone: "plain" })));
   }
 
+  /** The details of the selected model, with the keyboard in them. */
+  openModelDetails(): void {
+    this.panels.showModelDetails();
+    this.wantsDetails = true;
+  }
+
+  showModel(name: string): void {
+    this.models.selectedName = name;
+    this.screen = "models";
+  }
+
+  /** Deleting gigabytes is asked about first; what cannot be removed says why. */
+  askRemoval(model: CatalogueModel | undefined): void {
+    if (!model) return;
+    const actions = actionsFor(model);
+    if (actions.includes("remove") || actions.includes("cancel")) {
+      this.models.removing = model.name;
+      this.dialog = "removeModel";
+    } else if (model.active && model.state !== "embedded") {
+      this.report({ code: "modelInUse", params: { name: model.name }, message: `${model.name} was not removed: it computes now.` });
+    }
+  }
+
+  verifyModel(name: string, anew: boolean): void {
+    this.dialog = "verifyModel";
+    void this.models.verify(name, anew);
+  }
+
+  async useModel(name: string): Promise<void> {
+    await this.models.use(name);
+    const failure = this.models.switchFailure;
+    if (failure && this.screen !== "models") this.report(failure.problem);
+  }
+
+  /** A transfer goes on behind every screen; its end is told on each. */
+  #tell(happening: Happening): void {
+    if (happening.kind === "failed") {
+      if (this.screen !== "models") this.report(happening.problem);
+      return;
+    }
+    const { name } = happening;
+    this.toasts.show({
+      text: t("toast.modelArrived", { name }),
+      tone: "plain",
+      action: { label: t("models.use"), run: () => void this.useModel(name) },
+    });
+  }
+
   async removeSelected(): Promise<void> {
     const ids = this.grid.selection.ids;
     if (ids.size === 0) return;
@@ -78,6 +135,12 @@ export class Workspace {
       action: { label: t("action.undo"), run: () => void this.run(this.backend.addPaths(paths)) },
     });
   }
+}
+
+/** For development in a browser: `?screen=models`. */
+function firstScreen(): Screen {
+  const wished = import.meta.env.DEV ? new URLSearchParams(location.search).get("screen") : null;
+  return SCREENS.find((screen) => screen === wished) ?? "photos";
 }
 
 const CONTEXT = Symbol("app");

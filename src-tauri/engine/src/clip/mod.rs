@@ -191,7 +191,10 @@ pub struct Clip {
 
 impl Clip {
     /// Builds towers and projections from the tensors of `weights`, all of them and no others.
-    pub fn load(weights: Weights, config: &ClipConfig) -> Result<Self, LoadError> {
+    pub fn load(mut weights: Weights, config: &ClipConfig) -> Result<Self, LoadError> {
+        if config.text_projection.key.starts_with("text.") {
+            weights.adopt_unprefixed_text();
+        }
         // `text.transformer.embeddings.position_ids` is a counter that old transformers versions stored.
         for name in config.ignored_keys {
             weights.ignore(name);

@@ -1,5 +1,7 @@
-// Keys that work anywhere in the window. Keys of the grid are the grid's own (views/photos/gridKeys.ts).
-import { chord, digitIndex, shortcutFor, type ShortcutId } from "../../model/keys";
+// Keys that work anywhere in the window. Keys of the grid are the grid's own (views/photos/gridKeys.ts), those of the models' list
+// the list's.
+import { chord, digitIndex, shortcutFor, type Screen, type ShortcutId } from "../../model/keys";
+import { NO_FILTER } from "../../model/models";
 import type { Workspace } from "../../state/workspace.svelte";
 
 export const IS_MAC = /Mac/u.test(navigator.platform);
@@ -8,18 +10,30 @@ type Actions = Partial<Record<ShortcutId, () => unknown>>;
 
 /** Returns what to listen with on the window. */
 export function globalKeys(app: Workspace): (event: KeyboardEvent) => void {
-  const { backend, grid } = app;
-  const actions: Actions = {
-    openFiles: () => app.run(backend.chooseFiles()),
-    openFolder: () => app.run(backend.chooseFolder()),
-    paste: () => app.run(backend.paste()),
+  const { backend, grid, models } = app;
+  const everywhere: Actions = {
+    openFiles: () => adding(app, () => backend.chooseFiles()),
+    openFolder: () => adding(app, () => backend.chooseFolder()),
+    paste: () => adding(app, () => backend.paste()),
     find: () => (app.findRequests += 1),
-    large: () => openLarge(app),
-    remove: () => app.removeSelected(),
-    labels: () => app.panels.toggleLabels(),
-    inspector: () => app.panels.toggleInspector(),
+    photos: () => (app.screen = "photos"),
+    models: () => (app.screen = "models"),
     shortcuts: () => (app.dialog = "shortcuts"),
-    close: () => (grid.isFiltered ? grid.clearFilter() : undefined),
+  };
+  const onScreen: Record<Screen, Actions> = {
+    photos: {
+      large: () => openLarge(app),
+      remove: () => app.removeSelected(),
+      labels: () => app.panels.toggleLabels(),
+      inspector: () => app.panels.toggleInspector(),
+      close: () => (grid.isFiltered ? grid.clearFilter() : undefined),
+    },
+    models: {
+      inspector: () => app.panels.toggleModelDetails(),
+      modelOpen: () => app.openModelDetails(),
+      modelRemove: () => app.askRemoval(models.selected),
+      close: () => models.narrow(NO_FILTER),
+    },
   };
   return (event) => {
     if (event.defaultPrevented || isFloating()) return;
@@ -28,20 +42,21 @@ export function globalKeys(app: Workspace): (event: KeyboardEvent) => void {
     if (typing && !WORKS_WHILE_TYPING.has(pressed)) return;
     if ((pressed === "space" || pressed === "enter") && isPressable(event.target)) return;
     if (pressed === "delete" && isInEditor(event.target)) return;
-    const digit = digitIndex(pressed);
+    const digit = app.screen === "photos" ? digitIndex(pressed) : null;
     const label = digit === null ? undefined : app.labels.value.labels[digit];
-    const action = label === undefined ? actions[shortcutFor(pressed) ?? "move"] : () => grid.toggleFilter(label);
+    const meant = shortcutFor(pressed, app.screen);
+    const action = label === undefined ? meant && (onScreen[app.screen][meant] ?? everywhere[meant]) : () => grid.toggleFilter(label);
     if (action) {
       event.preventDefault();
       action();
     } else if (/^(arrow|home|end|page)/u.test(pressed) || pressed === "mod+a") {
-      toGrid(event);
+      toList(event, app.screen === "photos" ? "photo-grid" : "model-list");
     }
   };
 }
 
 /** Opening files and finding make sense from a text field too; the rest is typing. */
-const WORKS_WHILE_TYPING = new Set(["mod+o", "mod+shift+o", "mod+f"]);
+const WORKS_WHILE_TYPING = new Set(["mod+o", "mod+shift+o", "mod+f", "mod+k"]);
 
 /** A dialog or popover has the keyboard to itself; the browser closes it on Esc. */
 function isFloating(): boolean {
@@ -63,13 +78,20 @@ function isPressable(target: EventTarget | null): boolean {
   return target instanceof Element && target.closest("button, summary, input") !== null;
 }
 
-/** Arrows with nothing in focus mean the photos: the grid gets the focus and the same key. */
-function toGrid(event: KeyboardEvent): void {
-  const grid = document.getElementById("photo-grid");
-  if (!grid || document.activeElement !== document.body) return;
+/** Arrows with nothing in focus mean the photos, or the models: their list gets the focus and the same key. */
+function toList(event: KeyboardEvent, id: string): void {
+  const list = document.getElementById(id);
+  if (!list || document.activeElement !== document.body) return;
   event.preventDefault();
-  grid.focus();
-  grid.dispatchEvent(new KeyboardEvent("keydown", event));
+  list.focus();
+  list.dispatchEvent(new KeyboardEvent("keydown", event));
+}
+
+/** What is added shows among the photos; a dialog that was cancelled gives false. */
+async function adding(app: Workspace, command: () => Promise<unknown>): Promise<void> {
+  await app.run(command().then((added) => {
+    if (added !== false) app.screen = "photos";
+  }));
 }
 
 function openLarge(app: Workspace): void {
