@@ -2,7 +2,7 @@
 //!
 //! `(async)` keeps a command off the window's own thread.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use cliploupe_workbench::{
     Workbench, assets,
@@ -166,6 +166,11 @@ pub fn cancel_verify(bench: Bench<'_>, name: &str) {
 }
 
 #[tauri::command(async)]
+pub fn reveal_model(app: AppHandle, bench: Bench<'_>, name: &str) -> Result<(), Problem> {
+    reveal_path(&app, &bench.model_path(name)?)
+}
+
+#[tauri::command(async)]
 pub fn set_hub_endpoint(bench: Bench<'_>, endpoint: Option<&str>) -> Result<(), Problem> {
     bench.set_hub_endpoint(endpoint)
 }
@@ -178,7 +183,11 @@ pub fn model_card() -> &'static str {
 #[tauri::command(async)]
 pub fn reveal(app: AppHandle, bench: Bench<'_>, id: PhotoId) -> Result<(), Problem> {
     let path = bench.path(id).ok_or_else(|| gone(id))?;
-    app.opener().reveal_item_in_dir(&path).map_err(|error| {
+    reveal_path(&app, &path)
+}
+
+fn reveal_path(app: &AppHandle, path: &Path) -> Result<(), Problem> {
+    app.opener().reveal_item_in_dir(path).map_err(|error| {
         let (path, cause) = (path.display().to_string(), error.to_string());
         let message = format!("cannot show {path:?} in its folder: {cause}");
         Problem::new(ProblemCode::Unreadable, &[("path", &path), ("cause", &cause)], message)

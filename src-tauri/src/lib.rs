@@ -60,6 +60,7 @@ pub fn run() {
             commands::remove_model,
             commands::verify_model,
             commands::cancel_verify,
+            commands::reveal_model,
             commands::set_hub_endpoint,
             commands::model_card,
             commands::reveal,

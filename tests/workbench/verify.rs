@@ -41,6 +41,8 @@ fn the_embedded_model_knows_what_is_on_the_samples() {
     assert_eq!(outcomes(&report, [Files, Activation, NormEpsilon]), [CheckOutcome::Skipped; 3]);
     assert_eq!(check(&report, Activation).params["reason"], "notNative");
     assert!(check(&report, Samples).figure.unwrap() > 0.05);
+    let rank = check(&report, CheckId::Rank);
+    assert_eq!(rank.outcome, CheckOutcome::Pass, "{rank:?}");
     assert!(heard.len() >= 10 && heard.is_sorted());
 }
 
@@ -100,7 +102,7 @@ fn checks_that_a_person_stops_are_skipped() {
     halt.ask(Stop::Cancel);
     let report = verify(&fixture("clip-vit"), &"cpu".parse().unwrap(), &halt, &mut |_| {}).unwrap();
     assert_eq!(report.outcome, CheckOutcome::Skipped);
-    assert!(report.checks.len() == 14 && report.checks.iter().all(|check| check.params["reason"] == "stopped"));
+    assert!(report.checks.len() == 15 && report.checks.iter().all(|check| check.params["reason"] == "stopped"));
 }
 
 /// On a machine without a GPU this is llvmpipe, which must be asked for by its number.

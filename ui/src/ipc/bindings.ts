@@ -816,7 +816,7 @@ export type CheckOutcome = "skipped" | "pass" | "warn" | "fail";
 /**
  * What is checked. Each has parameters of its own, which the words are filled with; a skipped one has `reason`.
  */
-export type CheckId = "files" | "load" | "tokenizer" | "pooling" | "preprocessing" | "logitScale" | "spread" | "samples" | "language" | "orientation" | "effectiveBias" | "activation" | "normEpsilon" | "agreement";
+export type CheckId = "files" | "load" | "tokenizer" | "pooling" | "preprocessing" | "logitScale" | "spread" | "samples" | "language" | "orientation" | "rank" | "effectiveBias" | "activation" | "normEpsilon" | "agreement";
 
 /**
  * One check of a model.

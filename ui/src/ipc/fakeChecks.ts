@@ -20,6 +20,7 @@ export function checked(isWrong: boolean): Check[] {
     samples,
     { id: "language", outcome: "pass", figure: null, params: { language: "en" }, message: "labels in English" },
     { id: "orientation", outcome: "pass", figure: 0.121, params: { projection: "text_projection", margin: "0.134", swapped: "0.013" }, message: "text_projection is the right way round: own labels stand out by +0.134, transposed by +0.013" },
+    { id: "rank", outcome: "pass", figure: 0.83, params: { projection: "visual.proj", rank: "425", of: "512" }, message: "visual.proj uses its directions: its effective rank is 425 of 512" },
     { id: "effectiveBias", outcome: "warn", figure: 0.62, params: { image: "62", text: "18" }, message: "what is added to every vector is 62 % of a picture's length and 18 % of a text's" },
     activation,
     { id: "normEpsilon", outcome: "pass", figure: 0.0004, params: { configured: "1e-5", other: "1e-6", margin: "0.134", swapped: "0.134" }, message: "the epsilon of norms is 1e-5: own labels stand out by +0.134, with 1e-6 by +0.134" },

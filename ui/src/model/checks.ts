@@ -4,7 +4,7 @@ import type { Check, CheckId, CheckOutcome, VerifyReport } from "../ipc/bindings
 /** Every check in the order they are made; the compiler keeps it complete. */
 const ORDER: Record<CheckId, number> = {
   files: 0, load: 1, tokenizer: 2, pooling: 3, preprocessing: 4, logitScale: 5, spread: 6, samples: 7, language: 8, orientation: 9,
-  effectiveBias: 10, activation: 11, normEpsilon: 12, agreement: 13,
+  rank: 10, effectiveBias: 11, activation: 12, normEpsilon: 13, agreement: 14,
 };
 export const CHECK_IDS = (Object.keys(ORDER) as CheckId[]).sort((a, b) => ORDER[a] - ORDER[b]);
 

@@ -220,8 +220,8 @@ pub enum CheckId {
     Load,
     /// There is a tokenizer, and its ids fit the tower. `vocabulary`, `largest`, `start`, `end`, or `cause`.
     Tokenizer,
-    /// The feature of a text is taken where the whole text was seen. `pooling`, `causal` (`yes`, `no`, `unknown`),
-    /// `context`.
+    /// The feature of a text is taken where the whole text was seen. `pooling` (`argmax`, `eos`, `last`, `first`,
+    /// `mean`, …), `causal` (`yes`, `no`, `unknown`), `context`.
     Pooling,
     /// Mean and deviation are those of a known family. `family` (`openai`, `half`, `imagenet`, `zeroOne`, `unknown`),
     /// `mean`, `std`, `resize`, `interpolation`.
@@ -238,8 +238,11 @@ pub enum CheckId {
     /// Square projections are not transposed. Figure: what is gained by leaving them as they are. `projection`,
     /// `margin`, `swapped`.
     Orientation,
+    /// The projections use their directions. Figure: the smallest share of them, by effective rank. `projection`,
+    /// `rank`, `of`, or `cause`.
+    Rank,
     /// What the projections add to every vector is small beside what they say of it. Figure: the larger share.
-    /// `image`, `text`: shares such as `8 %`, or `none`.
+    /// `image`, `text`, in percent or `none`.
     EffectiveBias,
     /// The activation is the trained one. Figure: what is gained by leaving it. `configured`, `other`, `margin`,
     /// `swapped`.

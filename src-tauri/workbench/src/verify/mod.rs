@@ -4,6 +4,7 @@
 //! tensors the model is tried: on photos that everybody can name, with the configuration it has and with the ones it is
 //! often confused with. The list is that of the questions one asks when a model performs badly.
 
+mod projections;
 mod stages;
 mod trial;
 mod variants;
@@ -34,7 +35,7 @@ use crate::{
 };
 
 /// Every check, in the order in which they are made.
-const CHECKS: [CheckId; 14] = [
+const CHECKS: [CheckId; 15] = [
     CheckId::Files,
     CheckId::Load,
     CheckId::Tokenizer,
@@ -45,6 +46,7 @@ const CHECKS: [CheckId; 14] = [
     CheckId::Samples,
     CheckId::Language,
     CheckId::Orientation,
+    CheckId::Rank,
     CheckId::EffectiveBias,
     CheckId::Activation,
     CheckId::NormEpsilon,
@@ -56,9 +58,6 @@ const PLAUSIBLE_SCALE: std::ops::RangeInclusive<f32> = 5.0..=300.0;
 /// Pictures of different things whose vectors are closer than this have nothing left to tell them apart.
 const COLLAPSED: f64 = 0.98;
 const NEARLY_COLLAPSED: f64 = 0.93;
-/// From this share on, what a projection adds to every vector outweighs what it says of the picture.
-const LARGE_BIAS_SHARE: f64 = 0.5;
-
 /// How a check came out, before it has its name.
 struct Finding {
     outcome: CheckOutcome,
@@ -180,12 +179,12 @@ pub fn verify(
     checks.make(CheckId::Samples, || score.as_ref().map_or_else(needs_words, samples));
     checks.make(CheckId::Language, || language(source));
     checks.make(CheckId::Orientation, || match (&trial, &score) {
-        (Some(trial), Some(score)) => orientation(&model, trial, score),
+        (Some(trial), Some(score)) => projections::orientation(&model, trial, score),
         _ => needs_words(),
     });
-    checks.make(CheckId::EffectiveBias, || {
-        trial.as_ref().map_or_else(needs_words, |trial| effective_bias(&model, trial))
-    });
+    let reports = projections::Reports::of(&model);
+    checks.make(CheckId::Rank, || reports.rank());
+    checks.make(CheckId::EffectiveBias, || reports.effective_bias(trial.as_ref()));
 
     let reference = stages::Run::of(&model);
     // Two models at a time are enough.
@@ -417,53 +416,4 @@ fn language(source: &ModelSource) -> Finding {
             Finding::skipped("unknown", "not made: the model is not in the catalogue, so its languages are not known")
         }
     }
-}
-
-/// Square matrices look the same either way round; only the pictures tell.
-fn orientation(model: &Model, trial: &Trial, score: &Score) -> Finding {
-    let mut worst: Option<(f64, Finding)> = None;
-    for (projection, is_image) in [(model.clip.image_projection(), true), (model.clip.text_projection(), false)] {
-        let Some(swapped) = trial.with_transposed(projection, is_image) else { continue };
-        let key = &projection.config().key;
-        let gain = swapped.margin - score.margin;
-        let (outcome, message) = if variants::is_better(&swapped, score) {
-            let message = format!(
-                "{key} seems to be transposed: own labels stand out by {:+.3} and the other way round by {:+.3}",
-                score.margin, swapped.margin
-            );
-            (CheckOutcome::Fail, message)
-        } else {
-            let message = format!(
-                "{key} is the right way round: own labels stand out by {:+.3}, transposed by {:+.3}",
-                score.margin, swapped.margin
-            );
-            (CheckOutcome::Pass, message)
-        };
-        if worst.as_ref().is_none_or(|(least, _)| gain > *least) {
-            let finding = Finding::new(outcome, message).figure(-gain).with("projection", key);
-            let finding = finding.with("margin", format!("{:.3}", score.margin));
-            worst = Some((gain, finding.with("swapped", format!("{:.3}", swapped.margin))));
-        }
-    }
-    worst.map_or_else(
-        || Finding::skipped("notSquare", "not made: no projection is one square matrix, so shapes tell"),
-        |(_, finding)| finding,
-    )
-}
-
-/// How much of every vector is the same for all: `W β + b` of the LayerNorm in front and the bias behind.
-fn effective_bias(model: &Model, trial: &Trial) -> Finding {
-    let image = trial::bias_share(model.clip.image_projection(), trial.projected_pictures());
-    let text = trial.projected_texts().and_then(|texts| trial::bias_share(model.clip.text_projection(), texts));
-    let Some(largest) = [image, text].into_iter().flatten().reduce(f64::max) else {
-        return Finding::skipped("notLinear", "not made: no projection is linear with a LayerNorm in front or a bias");
-    };
-    let shown = |share: Option<f64>| share.map_or_else(|| "none".to_owned(), |share| format!("{:.0} %", share * 100.0));
-    let outcome = if largest >= LARGE_BIAS_SHARE { CheckOutcome::Warn } else { CheckOutcome::Pass };
-    let message = format!(
-        "what is added to every vector, as a share of its length: pictures {}, texts {}",
-        shown(image),
-        shown(text)
-    );
-    Finding::new(outcome, message).figure(largest).with("image", shown(image)).with("text", shown(text))
 }

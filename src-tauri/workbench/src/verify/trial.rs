@@ -67,6 +67,11 @@ impl Rows {
         self.values.chunks_exact(self.width)
     }
 
+    fn mean_length(&self) -> f64 {
+        let length = |row: &[f32]| row.iter().map(|v| f64::from(*v) * f64::from(*v)).sum::<f64>().sqrt();
+        self.iter().map(length).sum::<f64>() / self.iter().count() as f64
+    }
+
     fn tensor(&self, model: &Model) -> Tensor<2> {
         let data = TensorData::new(self.values.clone(), [self.values.len() / self.width, self.width]);
         Tensor::from_data(data, model.clip.device())
@@ -115,14 +120,14 @@ impl Trial {
         self.pictures.iter().count()
     }
 
-    /// What the image projection gives.
-    pub fn projected_pictures(&self) -> &Rows {
-        &self.projected_pictures
+    /// Mean length of what the image projection gives.
+    pub fn mean_length_of_pictures(&self) -> f64 {
+        self.projected_pictures.mean_length()
     }
 
-    /// What the text projection gives.
-    pub fn projected_texts(&self) -> Option<&Rows> {
-        self.projected_texts.as_ref()
+    /// Mean length of what the text projection gives.
+    pub fn mean_length_of_texts(&self) -> Option<f64> {
+        self.projected_texts.as_ref().map(Rows::mean_length)
     }
 
     /// How well labels find their pictures.
@@ -198,23 +203,6 @@ fn transposed_product(x: &Rows, matrix: &[f32], bias: &[f32]) -> Rows {
         .flat_map(|row| matrix.chunks_exact(width).zip(bias).map(move |(w, b)| dot(row, w) as f32 + b))
         .collect();
     Rows { values, width }
-}
-
-/// The length of `W β + b` as a share of the mean length of what the projection gives; none for a head that is not
-/// linear, or has neither a LayerNorm in front nor a bias.
-pub fn bias_share(projection: &Projection, projected: &Rows) -> Option<f64> {
-    if !matches!(projection.config().form, Form::Linear { .. }) {
-        return None;
-    }
-    let shift = match projection.affine_before() {
-        Some(affine) => affine.beta.clone(),
-        None if projection.has_bias() => vec![0.0; projection.config().input_dim],
-        None => return None,
-    };
-    let length = |row: &[f32]| row.iter().map(|v| f64::from(*v) * f64::from(*v)).sum::<f64>().sqrt();
-    let lengths: Vec<f64> = projected.iter().map(length).collect();
-    let mean = lengths.iter().sum::<f64>() / lengths.len() as f64;
-    Some(length(&images_of(projection, shift)) / mean.max(1e-30))
 }
 
 #[cfg(test)]

@@ -50,16 +50,28 @@ impl Described {
         self.json["model_type"] == "chinese_clip"
     }
 
-    /// How the feature of a text is taken, in open_clip's words.
+    /// How the feature of a text is taken: `argmax`, `eos`, `last`, `first`, `mean`, or as the configuration says.
     pub fn text_pooling(&self) -> String {
         let text = self.text();
         let named = |key: &str, default: &str| text[key].as_str().unwrap_or(default).to_owned();
         match self.layout {
-            Layout::OpenClip if text["hf_model_name"].is_string() => named("hf_pooler_type", "mean_pooler"),
+            // open_clip hf_model.py names the poolers.
+            Layout::OpenClip if text["hf_model_name"].is_string() => {
+                match named("hf_pooler_type", "mean_pooler").as_str() {
+                    "mean_pooler" => "mean".to_owned(),
+                    "cls_pooler" | "cls_last_hidden_state_pooler" => "first".to_owned(),
+                    other => other.to_owned(),
+                }
+            }
             Layout::OpenClip => named("pool_type", "argmax"),
-            // transformers modeling_clip.py: an end token of 2 is a mistake of old files, which pool at the largest id.
-            Layout::Transformers if text["eos_token_id"].as_u64().is_none_or(|id| id == 2) => "argmax".to_owned(),
-            Layout::Transformers => "eos".to_owned(),
+            Layout::Transformers => match self.json["model_type"].as_str() {
+                Some("siglip" | "siglip2") => "last".to_owned(),
+                Some("chinese_clip") => "first".to_owned(),
+                // transformers modeling_clip.py: an end token of 2 is a mistake of old files, which pool at the
+                // largest id.
+                _ if text["eos_token_id"].as_u64().is_none_or(|id| id == 2) => "argmax".to_owned(),
+                _ => "eos".to_owned(),
+            },
         }
     }
 

@@ -1,12 +1,12 @@
 //! What a window asks of models: to list, fetch, check and remove them, and to compute with another one.
 
-use std::sync::Arc;
+use std::{path::PathBuf, sync::Arc};
 
 use super::{Workbench, lock};
 use crate::{
     messages::{ModelList, Problem, ProblemCode, VerifyReport, WorkbenchEvent},
     model_source::ModelSource,
-    models::Models,
+    models::{self, Models},
     store::{Halt, Hub, Import, Stop},
     verify,
 };
@@ -46,6 +46,12 @@ impl Workbench {
     /// Removes an installed model, unless it computes.
     pub fn remove_model(&self, name: &str) -> Result<(), Problem> {
         self.the_models()?.remove(name)
+    }
+
+    /// Where an installed model's files lie.
+    pub fn model_path(&self, name: &str) -> Result<PathBuf, Problem> {
+        let installed = self.the_models()?.store().find(name).ok_or_else(|| models::unknown(name))?;
+        Ok(installed.path().to_owned())
     }
 
     /// Loads a model by name: `embedded`, an installed one, or a path. See [`Self::choose_model`].

@@ -57,7 +57,7 @@ describe.each(["en", "zh-CN"] as const)("the_models_screen_in_%s", (language) =>
     await vi.advanceTimersByTimeAsync(10_000);
     await checking;
     const html = drawn(app);
-    expect(html.match(/data-testid="check"/gu)).toHaveLength(14);
+    expect(html.match(/data-testid="check"/gu)).toHaveLength(15);
     expect(html).toContain('data-id="activation" data-outcome="fail"');
     // Every sentence of the report is in the person's language.
     expect(html).not.toMatch(/class="found[^"]*" lang="en"/u);
