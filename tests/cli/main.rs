@@ -191,6 +191,35 @@ fn texts_are_tokenised_as_open_clip_does() {
 }
 
 #[test]
+fn a_model_that_is_told_the_language_is_told() {
+    let folder = tempfile::tempdir().unwrap();
+    for from in ["clip/nllb-linear", "tokenizer/nllb"] {
+        for entry in std::fs::read_dir(root(&format!("tests/fixtures/{from}"))).unwrap() {
+            let path = entry.unwrap().path();
+            std::fs::copy(&path, folder.path().join(path.file_name().unwrap())).unwrap();
+        }
+    }
+    let model = folder.path().to_str().unwrap();
+    let first = |language: &[&str]| {
+        let report = json(&run(&[&["tokenize", "un chat", "--model", model, "--json"], language].concat()));
+        report["ids"][0][0].as_u64().unwrap()
+    };
+    assert_eq!((first(&[]), first(&["--language", "fra_Latn"])), (153, 154));
+
+    let photo = sample("chelsea.png");
+    let label = ["label", &photo, "--labels", "chat,chien", "--model", model, "--json"];
+    let score = |language: &str| json(&run(&[&label[..], &["--language", language]].concat()))["photos"][0].clone();
+    assert_ne!(score("fra_Latn"), score("eng_Latn"));
+    for command in [&label[..4], &["tokenize", "chat"][..], &["embed", "--text", "chat"]] {
+        let output = run(&[command, &["--language", "fra_Latn", "--model", "embedded"]].concat());
+        let error = error_of(&output);
+        assert!(output.status.code() == Some(1) && error.contains("not told the language"), "{command:?}: {error}");
+    }
+    let output = run(&["tokenize", "nuqneH", "--model", model, "--language", "tlh_Latn"]);
+    assert!(error_of(&output).contains("tlh_Latn"), "{}", error_of(&output));
+}
+
+#[test]
 fn preprocessing_writes_levels_and_normalised_values() {
     let folder = tempfile::tempdir().unwrap();
     let out = folder.path().join("out.safetensors");

@@ -496,7 +496,7 @@ fn transformers_configurations(cases: u32) {
 
 /// The `tokenizers` crate may panic on these; what counts is that its panics stay inside.
 fn tokenizer_files(cases: u32) {
-    let names = ["unigram_t5_style.json", "wordpiece_bert_style.json"];
+    let names = ["unigram_t5_style.json", "wordpiece_bert_style.json", "bpe_gemma_style.json"];
     let seeds =
         names.map(|name| serde_json::from_slice(&std::fs::read(fixture("tokenizer").join(name)).unwrap()).unwrap());
     run(cases, changed(seeds.into()), |json| {
@@ -551,7 +551,7 @@ fn transformers_configurations_do_no_harm() {
 
 #[test]
 fn tokenizer_files_do_no_harm() {
-    tokenizer_files(500);
+    tokenizer_files(300);
 }
 
 /// The most memory this process has had, in MiB.

@@ -26,6 +26,8 @@ mod tokenizer;
 mod torch_files;
 /// Towers and projections, stage by stage, on the CPU.
 mod towers;
+/// transformers' layouts and text towers beyond the goldens.
+mod transformers;
 /// The same on wgpu.
 mod wgpu;
 /// From picture and words to probabilities.

@@ -1,8 +1,15 @@
 //! A golden that a wrong tower passes proves nothing, so each mistake that is easily made is made here, and must show.
 
-use cliploupe_engine::zero_shot::{Score, Scoring};
+use cliploupe_engine::{
+    Device, Tensor, TensorData,
+    clip::{TokenBatch, block::Activation},
+    device::read,
+    probe::Probe,
+    zero_shot::{Score, Scoring},
+};
+use serde_json::json;
 
-use crate::support::{CPU, Copy, check, transpose};
+use crate::support::{CPU, Copy, Golden, check, compare, input_tokens, transpose};
 
 fn fails(copy: &Copy, first_stage: &str) {
     let error = copy.check().expect_err("the mistake was not noticed");
@@ -98,6 +105,127 @@ fn a_layer_norm_with_another_epsilon() {
     let copy = Copy::of("clip-vit")
         .edit_config(|json| json["model_cfg"]["vision_cfg"]["norm_kwargs"] = serde_json::json!({ "eps": 1e-3 }));
     fails(&copy, "visual.");
+}
+
+/// A text tower of transformers with another value in its configuration.
+fn with_encoder(name: &str, key: &str, value: serde_json::Value) -> Copy {
+    Copy::of(name).edit_config(|json| json["model_cfg"]["text_cfg"]["hf_model_config"][key] = value)
+}
+
+/// The golden's texts have no padding, so adding some must change nothing, unless it is seen.
+#[test]
+fn padding_that_is_seen() {
+    let features = |copy: &Copy| {
+        let golden = copy.golden();
+        let rows = input_tokens(&golden);
+        let padded = rows.rows().flat_map(|row| [row, &[0; 4]].concat()).collect();
+        let clip = copy.load().unwrap().clip;
+        let pooled = clip.text_pooled(&TokenBatch::new(padded, rows.length() + 4), &mut Probe::off());
+        let features = clip.text_projection().forward(pooled);
+        let found = Golden { shape: features.dims().to_vec(), values: read(features) };
+        compare("text_features", &found, &golden["text_features"], CPU.of("text_features"))
+    };
+    features(&Copy::of("hf-chinese-clip")).unwrap();
+    // Nothing has this id, so nothing is padding any more.
+    let seen = Copy::of("hf-chinese-clip").edit_config(|json| json["text_config"]["pad_token_id"] = 255.into());
+    features(&seen).unwrap_err();
+}
+
+#[test]
+fn places_that_count_padding_or_begin_elsewhere() {
+    for name in ["roberta-mlp", "xlmr-mlp"] {
+        fails(&with_encoder(name, "model_type", json!("bert")), "text.block.0");
+        let key = "text.transformer.embeddings.position_embeddings.weight";
+        let shifted = Copy::of(name).edit_tensors(|tensors| tensors.get_mut(key).unwrap().2.rotate_right(2 * 48));
+        fails(&shifted, "text.block.0");
+    }
+    // The golden's padding is id 1, so with another one the places begin elsewhere.
+    fails(&with_encoder("nllb-linear", "pad_token_id", json!(0)), "text.block.0");
+}
+
+#[test]
+fn the_first_token_instead_of_the_mean_and_the_other_way_round() {
+    let pooled = |name: &str, pooler: &str| {
+        Copy::of(name).edit_config(|json| json["model_cfg"]["text_cfg"]["hf_pooler_type"] = pooler.into())
+    };
+    fails(&pooled("roberta-mlp", "cls_last_hidden_state_pooler"), "text.pooled");
+    fails(&pooled("xlmr-mlp", "cls_last_hidden_state_pooler"), "text.pooled");
+    fails(&pooled("nllb-linear", "mean_pooler"), "text.pooled");
+}
+
+#[test]
+fn nllbs_embeddings_without_their_scale() {
+    fails(&with_encoder("nllb-linear", "scale_embedding", json!(false)), "text.block.0");
+}
+
+#[test]
+fn another_nonlinearity_in_nllb() {
+    fails(&with_encoder("nllb-linear", "activation_function", json!("gelu")), "text.block.0");
+}
+
+#[test]
+fn an_encoder_with_another_epsilon() {
+    for name in ["roberta-mlp", "xlmr-mlp"] {
+        fails(&with_encoder(name, "layer_norm_eps", json!(1e-3)), "text.block.0");
+    }
+}
+
+/// The MLP's nonlinearity is no setting, so the golden itself must tell the exact one from its approximation.
+#[test]
+fn the_tanh_approximation_between_the_layers_of_a_projection() {
+    let golden = Copy::of("roberta-mlp").golden();
+    let (hidden, active) = (&golden["text.proj.0"], &golden["text.proj.1"]);
+    let apply = |activation: Activation| {
+        let data = TensorData::new(hidden.values.clone(), [hidden.values.len()]);
+        let values = read(activation.apply(Tensor::<1>::from_data(data, &Device::flex())));
+        compare("text.proj.1", &Golden { shape: hidden.shape.clone(), values }, active, CPU.of("text.proj.1"))
+    };
+    apply(Activation::Gelu).unwrap();
+    apply(Activation::GeluTanh).unwrap_err();
+    apply(Activation::Relu).unwrap_err();
+}
+
+#[test]
+fn exact_gelu_instead_of_its_approximation() {
+    let text = Copy::of("siglip2").edit_config(|json| {
+        json["model_cfg"]["text_cfg"]["act_kwargs"] = json!({ "approximate": "none" });
+    });
+    fails(&text, "text.block.0");
+    let vision = Copy::of("hf-siglip").edit_config(|json| json["vision_config"]["hidden_act"] = "gelu".into());
+    fails(&vision, "visual.pooled");
+    let text = Copy::of("hf-siglip").edit_config(|json| json["text_config"]["hidden_act"] = "gelu".into());
+    fails(&text, "text_features");
+}
+
+#[test]
+fn siglips_text_bias_that_is_lost() {
+    for (name, key) in [
+        ("siglip", "text.text_projection.bias"),
+        ("siglip2", "text.text_projection.bias"),
+        ("hf-siglip", "text_model.head.bias"),
+    ] {
+        let copy = Copy::of(name).edit_tensors(|tensors| tensors.get_mut(key).unwrap().2.fill(0));
+        fails(&copy, "text_features");
+    }
+}
+
+#[test]
+fn torchs_epsilon_in_siglip() {
+    let vision = Copy::of("hf-siglip").edit_config(|json| json["vision_config"]["layer_norm_eps"] = 1e-3.into());
+    fails(&vision, "visual.pooled");
+    let text = Copy::of("hf-siglip").edit_config(|json| json["text_config"]["layer_norm_eps"] = 1e-3.into());
+    fails(&text, "text_features");
+}
+
+#[test]
+fn the_rows_of_an_attention_pool_in_another_order() {
+    // Queries and keys change places.
+    let copy = Copy::of("hf-siglip").edit_tensors(|tensors| {
+        let weight = &mut tensors.get_mut("vision_model.head.attention.in_proj_weight").unwrap().2;
+        let third = weight.len() / 3;
+        weight[..2 * third].rotate_left(third);
+    });
+    fails(&copy, "visual.pooled");
 }
 
 #[test]

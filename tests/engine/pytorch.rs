@@ -315,7 +315,10 @@ fn whatever_is_no_tensor_is_refused_by_name() {
 #[test]
 fn names_must_be_there_once_and_agree_on_their_prefix() {
     refuses(Script::new().raw(b"}(").text("a").four().text("a").four().raw(b"u"), "\"a\" is there twice");
-    refuses(Script::new().raw(b"}(").text("module.a").four().text("b").four().raw(b"u"), "\"b\" lacks the prefix");
+    refuses(
+        Script::new().raw(b"}(").text("module.a").four().text("b").four().raw(b"u"),
+        "\"b\" lacks the prefix of the first one, `module.`",
+    );
     let long = "x".repeat(300);
     refuses(Script::new().raw(b"}(").text(&long).four().raw(b"u"), "more than 256 bytes in a tensor's name");
 }

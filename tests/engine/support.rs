@@ -97,7 +97,7 @@ pub const WGPU: Tolerances = Tolerances {
 };
 
 impl Tolerances {
-    fn of(self, stage: &str) -> Tolerance {
+    pub fn of(self, stage: &str) -> Tolerance {
         let absolute = |absolute| Tolerance { absolute, relative: 0.0 };
         match stage {
             "image_features" | "text_features" => absolute(self.features),
@@ -300,7 +300,8 @@ pub fn transpose((dtype, shape, data): &mut OwnedTensor) {
     shape.reverse();
 }
 
-fn write_tensors(tensors: &BTreeMap<String, OwnedTensor>, path: &Path) {
+/// Writes a safetensors file.
+pub fn write_tensors(tensors: &BTreeMap<String, OwnedTensor>, path: &Path) {
     let views = tensors.iter().map(|(name, (dtype, shape, data))| {
         (name, safetensors::tensor::TensorView::new(*dtype, shape.clone(), data).unwrap())
     });

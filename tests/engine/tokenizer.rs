@@ -3,11 +3,15 @@
 use std::fs;
 use std::time::{Duration, Instant};
 
-use cliploupe_engine::tokenizer::{Clean, Tokenizer, TokenizerConfig, TokenizerError, Tokens};
+use cliploupe_engine::{
+    clip::config::{ClipConfig, TokenizerKind},
+    files::Files,
+    tokenizer::{Clean, FileRules, Language, Tokenizer, TokenizerConfig, TokenizerError, Tokens},
+};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
-use crate::support::{asset, fixture};
+use crate::support::{Copy, asset, fixture};
 
 fn golden<T: DeserializeOwned>(path: &str) -> T {
     serde_json::from_slice(&fs::read(fixture(path)).unwrap()).unwrap()
@@ -293,4 +297,215 @@ fn an_unusable_file_is_refused_by_name() {
     // Sparse: takes no space on disk.
     fs::File::create(&path).unwrap().set_len((128 << 20) + 1).unwrap();
     assert!(matches!(load(&path), TokenizerError::TooLarge { .. }));
+}
+
+/// How a checkpoint without languages, in open_clip's layout, uses the tokenizer beside it.
+fn rules() -> FileRules {
+    FileRules {
+        clean: Some(Clean::Whitespace),
+        class: "",
+        strip_sep_token: false,
+        language: Language::Untold,
+        pad_id: None,
+    }
+}
+
+fn beside(folder: &std::path::Path, rules: &FileRules) -> Result<Tokenizer, TokenizerError> {
+    let found = Tokenizer::beside(&folder.join("config.json"), Files::Disk, rules, 24)?;
+    Ok(found.unwrap_or_else(|| panic!("no tokenizer in {folder:?}")))
+}
+
+/// See `families.py` beside the fixture.
+#[test]
+fn the_tokenizer_of_each_family_gives_open_clips_ids() {
+    #[derive(Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Use {
+        family: String,
+        clean: Option<Clean>,
+        strip_sep_token: bool,
+        language: Option<String>,
+        cases: Vec<Padded>,
+    }
+    #[derive(Deserialize)]
+    struct Padded {
+        text: String,
+        ids: Vec<u32>,
+    }
+    let uses: Vec<Use> = golden("tokenizer/families.json");
+    assert_eq!(uses.len(), 10);
+    for Use { family, clean, strip_sep_token, language, cases } in uses {
+        let language = match language {
+            Some(code) => Language::Code(code),
+            None if family == "nllb" => Language::Default,
+            None => Language::Untold,
+        };
+        // BERT's folder has its words and nothing else.
+        let pad_id = (family == "bert").then_some(0);
+        let rules = FileRules { clean, strip_sep_token, language, pad_id, ..rules() };
+        let tokenizer = beside(&fixture(&format!("tokenizer/{family}")), &rules).unwrap();
+        for Padded { text, ids } in cases {
+            assert_eq!(tokenizer.encode(&text).unwrap().ids, ids, "{family} {rules:?} {text:?}");
+        }
+    }
+}
+
+#[test]
+fn a_language_can_be_chosen_where_there_are_any() {
+    let rules = |language| FileRules { language, ..rules() };
+    let nllb = |language| beside(&fixture("tokenizer/nllb"), &rules(language));
+    let mut tokenizer = nllb(Language::Default).unwrap();
+    assert_eq!(tokenizer.languages().collect::<Vec<_>>(), ["ace_Arab", "deu_Latn", "eng_Latn", "fra_Latn", "zho_Hans"]);
+    tokenizer.set_language("fra_Latn").unwrap();
+    let french = nllb(Language::Code("fra_Latn".into())).unwrap();
+    assert_eq!(tokenizer.encode("un chat").unwrap(), french.encode("un chat").unwrap());
+
+    for code in ["tlh_Latn", "chat", "<pad>", ""] {
+        let refused = tokenizer.set_language(code).unwrap_err();
+        assert!(matches!(&refused, TokenizerError::UnknownLanguage { count: 5, .. }), "{refused}");
+    }
+    assert!(matches!(nllb(Language::Code("tlh_Latn".into())), Err(TokenizerError::UnknownLanguage { .. })));
+    let mut untold = beside(&fixture("tokenizer/roberta"), &rules(Language::Untold)).unwrap();
+    assert!(matches!(untold.set_language("fra_Latn"), Err(TokenizerError::NoLanguages { .. })));
+}
+
+/// A folder with the tokenizer of `family`, whose files can be spoilt.
+fn spoilt(family: &str) -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    for entry in fs::read_dir(fixture(&format!("tokenizer/{family}"))).unwrap() {
+        let path = entry.unwrap().path();
+        fs::copy(&path, folder.path().join(path.file_name().unwrap())).unwrap();
+    }
+    folder
+}
+
+#[test]
+fn padding_is_what_the_files_say_it_is() {
+    let folder = spoilt("xlm-roberta");
+    let pad_id = |rules: &FileRules| beside(folder.path(), rules).map(|tokenizer| tokenizer.pad_id());
+    let write = |name: &str, json: serde_json::Value| fs::write(folder.path().join(name), json.to_string()).unwrap();
+    assert_eq!(pad_id(&rules()).unwrap(), 1);
+
+    write("tokenizer_config.json", serde_json::json!({ "pad_token": "</s>" }));
+    write("special_tokens_map.json", serde_json::json!({ "pad_token": "<s>" }));
+    assert_eq!(pad_id(&rules()).unwrap(), 2);
+    write("tokenizer_config.json", serde_json::json!({ "pad_token": null }));
+    assert_eq!(pad_id(&rules()).unwrap(), 0);
+    write("special_tokens_map.json", serde_json::json!({ "pad_token": { "content": "<unk>", "lstrip": false } }));
+    assert_eq!(pad_id(&rules()).unwrap(), 3);
+    write("special_tokens_map.json", serde_json::json!({ "pad_token": "[PAD]" }));
+    let refused = pad_id(&rules()).unwrap_err().to_string();
+    assert!(refused.contains("[PAD]") && refused.contains("pad_token"), "{refused}");
+
+    fs::remove_file(folder.path().join("special_tokens_map.json")).unwrap();
+    assert!(matches!(pad_id(&rules()), Err(TokenizerError::NoPadding { .. })));
+    assert_eq!(pad_id(&FileRules { pad_id: Some(9), ..rules() }).unwrap(), 9);
+    let mut json: serde_json::Value = golden("tokenizer/xlm-roberta/tokenizer.json");
+    let padding = |direction: &str| {
+        serde_json::json!({ "strategy": "BatchLongest", "direction": direction, "pad_to_multiple_of": null, "pad_id": 7,
+            "pad_type_id": 0, "pad_token": "x" })
+    };
+    json["padding"] = padding("Right");
+    write("tokenizer.json", json.clone());
+    assert_eq!(pad_id(&FileRules { pad_id: Some(9), ..rules() }).unwrap(), 7);
+    json["padding"] = padding("Left");
+    write("tokenizer.json", json);
+    assert!(pad_id(&rules()).unwrap_err().to_string().contains("left"));
+}
+
+#[test]
+fn settings_that_are_not_followed_are_refused_by_name() {
+    for (family, key, value) in [
+        ("roberta", "padding_side", serde_json::json!("left")),
+        ("roberta", "truncation_side", serde_json::json!("left")),
+        ("nllb", "legacy_behaviour", serde_json::json!(true)),
+        ("bert", "do_basic_tokenize", serde_json::json!(false)),
+        ("bert", "sep_token", serde_json::json!("[END]")),
+    ] {
+        let folder = spoilt(family);
+        fs::write(folder.path().join("tokenizer_config.json"), serde_json::json!({ key: value }).to_string()).unwrap();
+        let language = if family == "nllb" { Language::Default } else { Language::Untold };
+        let refused = beside(folder.path(), &FileRules { language, pad_id: Some(0), ..rules() }).unwrap_err();
+        assert!(refused.to_string().contains(key), "{refused}");
+    }
+    let folder = spoilt("bert");
+    fs::write(folder.path().join("vocab.txt"), b"[UNK]\n\xff\xfe\n").unwrap();
+    assert!(matches!(beside(folder.path(), &rules()), Err(TokenizerError::Parse { .. })));
+    fs::write(folder.path().join("tokenizer_config.json"), "[]").unwrap();
+    assert!(matches!(beside(folder.path(), &rules()), Err(TokenizerError::Parse { .. })));
+}
+
+#[test]
+fn berts_words_are_lower_case_unless_the_files_say_otherwise() {
+    let folder = spoilt("bert");
+    let ids = |text: &str| {
+        beside(folder.path(), &FileRules { pad_id: Some(0), ..rules() }).unwrap().encode(text).unwrap().ids
+    };
+    assert_eq!(ids("A CAT"), ids("a cat"));
+    fs::write(folder.path().join("tokenizer_config.json"), r#"{"do_lower_case": false}"#).unwrap();
+    assert_ne!(ids("A CAT"), ids("a cat"));
+}
+
+/// What open_clip's configurations of the families say about texts, by one configuration of each.
+#[test]
+fn every_family_has_its_context_padding_and_cleaning() {
+    let configs: serde_json::Value = serde_json::from_slice(&fs::read(asset("models/configs.json")).unwrap()).unwrap();
+    let read = |name: &str| {
+        let path = std::path::Path::new("open_clip_config.json");
+        ClipConfig::from_open_clip(configs[name].clone(), Files::Disk, path, None)
+            .unwrap_or_else(|error| panic!("{name}: {error}"))
+    };
+    for (name, context_length) in
+        [("ViT-B-32", 77), ("coca_ViT-B-32", 76), ("PE-Core-B-16", 32), ("PE-Core-bigG-14-448", 72)]
+    {
+        let config = read(name);
+        assert_eq!((config.context_length, config.tokenizer), (context_length, TokenizerKind::Clip), "{name}");
+    }
+    use Clean::{Canonicalize, Whitespace};
+    use Language::{Default, Untold};
+    for (name, context_length, pad_id, clean, strip_sep_token, language) in [
+        ("ViT-L-14-CLIPA", 32, 0, Whitespace, true, Untold),
+        ("ViT-B-16-SigLIP", 64, 1, Canonicalize, false, Untold),
+        ("ViT-B-16-SigLIP-i18n-256", 64, 1, Canonicalize, false, Untold),
+        ("ViT-B-16-SigLIP2", 64, 0, Canonicalize, false, Untold),
+        ("ViT-H-14-worldwide", 77, 1, Whitespace, false, Untold),
+        ("roberta-ViT-B-32", 77, 1, Whitespace, false, Untold),
+        ("xlm-roberta-base-ViT-B-32", 77, 1, Whitespace, false, Untold),
+        ("nllb-clip-base", 77, 1, Whitespace, false, Default),
+        ("nllb-clip-large-siglip", 77, 1, Whitespace, false, Default),
+    ] {
+        let config = read(name);
+        let pad_id = Some(pad_id);
+        let rules = FileRules { clean: Some(clean), class: "", strip_sep_token, language, pad_id };
+        assert_eq!((config.context_length, config.tokenizer), (context_length, TokenizerKind::File(rules)), "{name}");
+    }
+}
+
+#[test]
+fn a_chinese_clip_folder_needs_only_its_words() {
+    let copy = Copy::of("hf-chinese-clip");
+    fs::copy(fixture("tokenizer/bert/vocab.txt"), copy.path().join("vocab.txt")).unwrap();
+    let model = copy.load().unwrap();
+    let tokens = model.tokenize(&["猫的照片", "a cat"]).unwrap();
+    assert_eq!((tokens.length(), &tokens.ids()[..7]), (16, &[3, 33, 35, 31, 32, 4, 0][..]));
+    assert_eq!(model.clip.text_pooled_short(&tokens).dims(), [2, 48]);
+}
+
+#[test]
+fn nllb_clip_is_told_the_language() {
+    let copy = Copy::of("nllb-linear");
+    for name in ["tokenizer.json", "tokenizer_config.json"] {
+        fs::copy(fixture(&format!("tokenizer/nllb/{name}")), copy.path().join(name)).unwrap();
+    }
+    let mut model = copy.load().unwrap();
+    let first = |model: &cliploupe_engine::Model| model.tokenize(&["un chat"]).unwrap().ids()[0];
+    assert_eq!(first(&model), 153);
+    model.set_language("fra_Latn").unwrap();
+    assert_eq!(first(&model), 154);
+    let refused = cliploupe_engine::chain(&model.set_language("français").unwrap_err());
+    assert!(refused.contains("français") && refused.contains("ace_Arab"), "{refused}");
+
+    let mut clip = Copy::of("e2e-clip-f16").load().unwrap();
+    let refused = cliploupe_engine::chain(&clip.set_language("fra_Latn").unwrap_err());
+    assert!(refused.contains("not told the language"), "{refused}");
 }

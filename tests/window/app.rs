@@ -2,11 +2,12 @@
 
 use std::{
     net::TcpListener,
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     time::{Duration, Instant},
 };
 
+use cliploupe_workbench::store::{Halt, Import, Store};
 use fantoccini::{Client, ClientBuilder, Locator, key::Key};
 use serde_json::{Map, Value, json};
 
@@ -25,6 +26,8 @@ impl App {
     pub async fn start() -> Self {
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let home = tempfile::tempdir().unwrap();
+        let models = home.path().join("models");
+        install_random_model(&models);
         let driver = Command::new("WebKitWebDriver")
             .arg(format!("--port={port}"))
             // Tauri lets itself be driven only if it is told so.
@@ -32,6 +35,7 @@ impl App {
             .env("TAURI_WEBVIEW_AUTOMATION", "true")
             .env("XDG_CONFIG_HOME", home.path())
             .env("XDG_DATA_HOME", home.path())
+            .env("CLIPLOUPE_MODELS", &models)
             .env("LANG", "C.UTF-8")
             .env("NO_AT_BRIDGE", "1")
             .stdout(Stdio::null())
@@ -106,6 +110,16 @@ impl App {
             let _ = std::fs::write(folder.join(format!("{name}.png")), png);
         }
     }
+}
+
+/// What the installed model is called.
+pub const RANDOM_MODEL: &str = "random";
+
+/// A tiny CLIP with random weights and CLIP's own vocabulary, installed as a person's import would.
+fn install_random_model(models: &Path) {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/clip/e2e-clip-f16");
+    let import = Import { path, name: Some(RANDOM_MODEL.into()), ..Import::default() };
+    Store::at(models).import(&import, &Halt::default(), &mut |_| ()).unwrap();
 }
 
 async fn connect(port: u16) -> Client {

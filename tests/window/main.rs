@@ -12,7 +12,7 @@ use std::{fs, path::Path, time::Duration};
 
 use serde_json::json;
 
-use crate::app::App;
+use crate::app::{App, RANDOM_MODEL};
 
 const SAMPLES: usize = 7;
 
@@ -53,6 +53,7 @@ async fn story(app: &App) -> Outcome {
     a_new_label_is_scored(app).await?;
     every_label_of_a_photo_is_shown(app).await?;
     a_picture_and_a_path_are_pasted(app).await?;
+    a_model_is_found_checked_and_switched_to(app).await?;
     the_window_speaks_chinese(app).await
 }
 
@@ -122,6 +123,40 @@ async fn a_picture_and_a_path_are_pasted(app: &App) -> Outcome {
     Ok(())
 }
 
+async fn a_model_is_found_checked_and_switched_to(app: &App) -> Outcome {
+    app.click("screen-models").await?;
+    let has_rows = r#"return document.querySelectorAll("[data-testid=model-row]").length > 10"#;
+    app.wait_for("the models are listed", has_rows).await?;
+    app.screenshot("7-models").await;
+
+    let row = |name: &str| format!(r#"[data-testid=model-row][data-name="{name}"]"#);
+    app.click_on(&row(RANDOM_MODEL)).await?;
+    app.click("model-verify").await?;
+    let is_checked = r#"const checks = [...document.querySelectorAll("[data-testid=check]")]; return checks.some(c => c.dataset.id === "load" && c.dataset.outcome === "pass") && checks.some(c => c.dataset.id === "samples")"#;
+    app.wait_for("the model is checked", is_checked).await?;
+    app.screenshot("8-verified").await;
+    app.press_escape().await?;
+
+    app.click("model-use").await?;
+    let computes = format!(r#"return document.querySelector('{}')?.dataset.active === "true""#, row(RANDOM_MODEL));
+    app.wait_for("the model computes", &computes).await?;
+    app.screenshot("9-switched").await;
+    app.click("screen-photos").await?;
+    let follow = format!(
+        r#"return document.querySelector("[data-testid=model]").textContent.includes("{RANDOM_MODEL}") && {LABELLED} === {}"#,
+        SAMPLES + 2
+    );
+    app.wait_for("the photos have the new model's labels", &follow).await?;
+    let idle = r#"return document.querySelector("[data-testid=progress]")?.dataset.phase !== "working""#;
+    app.wait_for("everything is encoded anew", idle).await?;
+    app.click_on(r#"[data-testid=photo][data-name="astronaut.png"]"#).await?;
+    // This model scores by softmax, so the rows of one photo sum to 1.
+    let sums_to_one = r#"const rows = [...document.querySelectorAll("[data-testid=score-row]")]; const sum = rows.reduce((sum, row) => sum + Number(row.dataset.probability), 0); return rows.length > 20 && Math.abs(sum - 1) < 1e-3"#;
+    app.wait_for("every label has a share", sums_to_one).await?;
+    app.screenshot("10-relabelled").await;
+    Ok(())
+}
+
 async fn the_window_speaks_chinese(app: &App) -> Outcome {
     app.click("settings-open").await?;
     let choose = r#"document.querySelector("input[type=radio][value=zh-CN]").click()"#;
@@ -130,7 +165,7 @@ async fn the_window_speaks_chinese(app: &App) -> Outcome {
     let is_chinese =
         r#"return document.documentElement.lang.startsWith("zh") && document.body.innerText.includes("照片")"#;
     app.wait_for("the window speaks Chinese", is_chinese).await?;
-    app.screenshot("7-chinese").await;
+    app.screenshot("11-chinese").await;
     Ok(())
 }
 

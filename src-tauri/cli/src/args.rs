@@ -57,8 +57,18 @@ pub enum Command {
     Bench(Bench),
 }
 
+/// Options of commands that read texts.
+#[derive(Debug, clap::Args)]
+pub struct Texts {
+    /// The language of the texts, such as fra_Latn, for a model that is told (NLLB-CLIP; English unless said)
+    #[arg(long, value_name = "CODE")]
+    pub language: Option<String>,
+}
+
 #[derive(Debug, clap::Args)]
 pub struct Label {
+    #[command(flatten)]
+    pub texts: Texts,
     /// Files and folders
     #[arg(required = true, value_name = "PATH")]
     pub paths: Vec<PathBuf>,
@@ -79,6 +89,8 @@ pub struct Label {
 #[derive(Debug, clap::Args)]
 #[command(group = clap::ArgGroup::new("input").required(true))]
 pub struct Embed {
+    #[command(flatten)]
+    pub texts: Texts,
     /// Pictures
     #[arg(long, num_args = 1.., group = "input", value_name = "PATH")]
     pub image: Vec<PathBuf>,
@@ -118,9 +130,11 @@ impl Stage {
 
 #[derive(Debug, clap::Args)]
 pub struct Tokenize {
+    #[command(flatten)]
+    pub texts: Texts,
     /// Texts
     #[arg(required = true, value_name = "TEXT")]
-    pub texts: Vec<String>,
+    pub text: Vec<String>,
 }
 
 #[derive(Debug, clap::Args)]

@@ -20,7 +20,7 @@ use serde_json::json;
 
 use crate::{
     Report,
-    args::{Common, Embed, Stage},
+    args::{Common, Embed, Stage, Texts},
     failure::{Failed, photo_message},
 };
 
@@ -41,8 +41,14 @@ pub fn load(common: &Common) -> Result<(Model, String, DeviceInfo), Failed> {
     Ok((model, source.name(), info))
 }
 
+/// Tells the model the language of the texts, where the options name one.
+pub fn speak(model: &mut Model, texts: &Texts) -> Result<(), Failed> {
+    Ok(texts.language.as_deref().map_or(Ok(()), |code| model.set_language(code))?)
+}
+
 pub fn run(command: &Embed, common: &Common) -> Result<Report, Failed> {
-    let (model, name, device) = load(common)?;
+    let (mut model, name, device) = load(common)?;
+    speak(&mut model, &command.texts)?;
     let mut failed = Vec::new();
     let vectors = if !command.image.is_empty() {
         pictures(&model, command, &mut failed)

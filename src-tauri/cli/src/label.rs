@@ -33,6 +33,7 @@ pub fn run(command: &Label, common: &Common) -> Result<Report, Failed> {
     let bench = Workbench::new(Options {
         model: Some(source(common)?),
         device: Some(common.device.parse()?),
+        language: command.texts.language.clone(),
         ..Options::default()
     })?;
     let problems = Arc::new(Mutex::new(Vec::new()));

@@ -6,15 +6,16 @@ use serde_json::json;
 use crate::{
     Report,
     args::{Common, Tokenize},
-    embed::load,
+    embed::{load, speak},
     failure::Failed,
 };
 
 pub fn run(command: &Tokenize, common: &Common) -> Result<Report, Failed> {
-    let (model, ..) = load(common)?;
+    let (mut model, ..) = load(common)?;
+    speak(&mut model, &command.texts)?;
     let tokenizer = model.tokenizer()?;
     let mut ids = Vec::new();
-    for text in &command.texts {
+    for text in &command.text {
         // As open_clip does it: special tokens in the text stay what they are.
         ids.push(tokenizer.encode(text).map_err(|error| Failed::work(chain(&error)))?.ids);
     }

@@ -27,9 +27,6 @@ const CLIP_MERGES: &str = include_str!("../../../assets/tokenizer/clip_merges.tx
 const CLIP_VOCABULARY: usize = 49408;
 /// A configuration is a few kilobytes.
 const MAX_JSON_BYTES: u64 = 4 << 20;
-/// The largest tokenizers (a quarter of a million words in several scripts) take some 35 MB.
-const MAX_TOKENIZER_BYTES: u64 = 128 << 20;
-
 /// Names of open_clip weights in a folder, in open_clip's own order of preference (`factory.py:234-238` of 3.3.0).
 const OPEN_CLIP_WEIGHTS: &[&str] = &[
     "open_clip_model.safetensors",
@@ -177,6 +174,9 @@ pub enum EncodeError {
     /// The tokenizer refused a text.
     #[error("cannot tokenise a text")]
     Tokenizer(#[from] tokenizer::TokenizerError),
+    /// The texts cannot be in that language.
+    #[error("cannot choose the language of the texts")]
+    Language(#[source] tokenizer::TokenizerError),
     /// A token id that the tower has no row for.
     #[error("token id {id} is not below the vocabulary size {vocab_size}")]
     TokenRange {
@@ -227,6 +227,16 @@ impl Model {
     pub fn tokenizer(&self) -> Result<&Tokenizer, EncodeError> {
         let folder = || self.checkpoint.config.parent().unwrap_or(Path::new(".")).to_owned();
         self.tokenizer.as_ref().ok_or_else(|| EncodeError::NoTokenizer { folder: folder() })
+    }
+
+    /// Says which language all further texts are in, by a code such as `fra_Latn`. Most models are not told.
+    pub fn set_language(&mut self, code: &str) -> Result<(), EncodeError> {
+        // A model without its tokenizer says so before it says that it has no languages.
+        self.tokenizer()?;
+        if let Some(tokenizer) = &mut self.tokenizer {
+            tokenizer.set_language(code).map_err(EncodeError::Language)?;
+        }
+        Ok(())
     }
 
     /// Labels or sentences as tokens. Special tokens written out in a text are left out, so that they cannot move the
@@ -311,18 +321,8 @@ fn load_tokenizer(config: &ClipConfig, checkpoint: &Checkpoint) -> Result<Option
             Ok(Some(Tokenizer::clip(CLIP_MERGES, config.context_length)?))
         }
         TokenizerKind::Clip => Ok(None),
-        TokenizerKind::File { pad_id, clean, strip_sep_token } => {
-            let path = checkpoint.config.with_file_name("tokenizer.json");
-            if !checkpoint.files.has(&path) {
-                return Ok(None);
-            }
-            let json = checkpoint
-                .files
-                .read(&path, MAX_TOKENIZER_BYTES)
-                .map_err(|source| LoadError::Read { path: path.clone(), source })?;
-            let options =
-                tokenizer::TokenizerConfig { context_length: config.context_length, pad_id, clean, strip_sep_token };
-            Ok(Some(Tokenizer::from_json(&json, &path, options)?))
+        TokenizerKind::File(ref rules) => {
+            Ok(Tokenizer::beside(&checkpoint.config, checkpoint.files, rules, config.context_length)?)
         }
     }
 }

@@ -93,8 +93,7 @@ pub fn of_load(error: &LoadError) -> Problem {
         | LoadError::UnknownTensors { path, .. }
         | LoadError::Shape { path, .. }
         | LoadError::Dtype { path, .. }
-        | LoadError::NotFinite { path, .. }
-        | LoadError::PyTorch { path, .. } => (ProblemCode::ModelTensors, Some(path)),
+        | LoadError::NotFinite { path, .. } => (ProblemCode::ModelTensors, Some(path)),
         LoadError::Tokenizer(_) => (ProblemCode::ModelConfig, None),
     };
     let message = chain(error);

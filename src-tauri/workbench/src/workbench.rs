@@ -62,6 +62,8 @@ pub struct Options {
     pub settings: Option<PathBuf>,
     /// Whether thumbnails are made.
     pub thumbnails: bool,
+    /// Language of labels and templates, by a code such as `fra_Latn`, for models that are told.
+    pub language: Option<String>,
     /// The models folder; the person's own when absent.
     pub store: Option<Store>,
     /// How long downloads wait for what.
@@ -181,7 +183,7 @@ impl Workbench {
         });
         let worker = spawn("model", {
             let shared = shared.clone();
-            move || Worker::new(shared).run(&orders, &photos)
+            move || Worker::new(shared, options.language).run(&orders, &photos)
         });
         for _ in 0..decoders() {
             let (shared, work, decoded) = (shared.clone(), work.clone(), decoded.clone());

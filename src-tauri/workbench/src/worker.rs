@@ -7,7 +7,7 @@ use std::{
 };
 
 use cliploupe_engine::{
-    Device, Model,
+    Device, EncodeError, Model,
     device::{self, DeviceChoice},
     photo::Picture,
     preprocess::{self, Pixels, PreprocessConfig},
@@ -114,11 +114,13 @@ pub struct Worker {
     versions: u32,
     /// Nothing was loaded yet, nor failed to be.
     fresh: bool,
+    /// What every model is told, if it can be.
+    language: Option<String>,
 }
 
 impl Worker {
-    pub fn new(shared: Arc<Shared>) -> Self {
-        Self { shared, loaded: None, versions: 0, fresh: true }
+    pub fn new(shared: Arc<Shared>, language: Option<String>) -> Self {
+        Self { shared, loaded: None, versions: 0, fresh: true, language }
     }
 
     /// Works until told to stop, or until nobody can ask any more.
@@ -169,14 +171,14 @@ impl Worker {
     /// Brings back the model in use, under the version that the photos' vectors are of.
     fn load_again(&mut self, version: u32, directions: Directions) -> bool {
         let (source, choice) = self.shared.current();
-        let opened = opened(&source, &choice);
+        let opened = opened(&source, &choice, self.language.as_deref());
         let is_back = opened.is_ok();
         self.loaded = opened.ok().map(|(model, _)| Loaded { model, version, directions });
         is_back
     }
 
     fn try_load(&mut self, source: &ModelSource, choice: &DeviceChoice) -> Result<(), Problem> {
-        let (model, device) = opened(source, choice)?;
+        let (model, device) = opened(source, choice, self.language.as_deref())?;
         self.shared.set_current(source, choice);
         self.install(source, model, device);
         Ok(())
@@ -306,12 +308,14 @@ fn encode_labels(model: &Model, labels: &[&str], templates: &[String]) -> Result
         .iter()
         .flat_map(|label| templates.iter().map(move |template| zero_shot::fill(template, label)))
         .collect();
-    let tokens = model.tokenize(&sentences).map_err(|error| {
-        let cause = cliploupe_engine::chain(&error);
-        Problem::new(ProblemCode::ModelConfig, &[("path", ""), ("cause", &cause)], cause.clone())
-    })?;
+    let tokens = model.tokenize(&sentences).map_err(|error| of_encode(&error))?;
     let embeddings = zero_shot::text_embeddings(&model.clip, &tokens);
     Ok(zero_shot::label_directions(&embeddings, templates.len(), model.config.embed_dim))
+}
+
+fn of_encode(error: &EncodeError) -> Problem {
+    let cause = cliploupe_engine::chain(error);
+    Problem::new(ProblemCode::ModelConfig, &[("path", ""), ("cause", &cause)], cause.clone())
 }
 
 /// Templates with a place for the label; without any, the label alone.
@@ -338,16 +342,28 @@ fn usable_labels(labels: &[String]) -> (Vec<u32>, Vec<LabelProblem>) {
 }
 
 /// [`open_model`], where a panic of a driver or of a reader is an error.
-fn opened(source: &ModelSource, choice: &DeviceChoice) -> Result<(Model, DeviceStatus), Problem> {
-    catch_unwind(AssertUnwindSafe(|| open_model(source, choice)))
+fn opened(
+    source: &ModelSource,
+    choice: &DeviceChoice,
+    language: Option<&str>,
+) -> Result<(Model, DeviceStatus), Problem> {
+    catch_unwind(AssertUnwindSafe(|| open_model(source, choice, language)))
         .unwrap_or_else(|panic| Err(Problem::internal(&panic_text(&*panic))))
 }
 
 /// Opens the device, loads, and checks a GPU against the CPU. A device that cannot be used gives way to the CPU, visibly.
-fn open_model(source: &ModelSource, choice: &DeviceChoice) -> Result<(Model, DeviceStatus), Problem> {
+fn open_model(
+    source: &ModelSource,
+    choice: &DeviceChoice,
+    language: Option<&str>,
+) -> Result<(Model, DeviceStatus), Problem> {
     let load = |device: &Device| -> Result<Model, Problem> {
         let checkpoint = source.checkpoint().map_err(|error| of_load(&error))?;
-        Model::load(checkpoint, None, device).map_err(|error| of_load(&error))
+        let mut model = Model::load(checkpoint, None, device).map_err(|error| of_load(&error))?;
+        if let Some(code) = language {
+            model.set_language(code).map_err(|error| of_encode(&error))?;
+        }
+        Ok(model)
     };
     let asked = choice.to_string();
     let on_cpu = |fell_back| -> Result<(Model, DeviceStatus), Problem> {

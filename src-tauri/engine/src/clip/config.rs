@@ -32,7 +32,7 @@ use crate::{
     error::LoadError,
     files::Files,
     projection::{AffineBefore, Form, Orientation, ProjectionConfig},
-    tokenizer::Clean,
+    tokenizer::{Clean, FileRules, Language},
 };
 
 /// An image tower's configuration.
@@ -119,6 +119,15 @@ impl TextTowerConfig {
         }
     }
 
+    /// The id that the tower takes for padding, if it looks for any.
+    pub fn pad_id(&self) -> Option<u32> {
+        match self {
+            Self::Native(_) => None,
+            Self::Bert(config) => Some(config.pad_id),
+            Self::M2m100(config) => Some(config.pad_id),
+        }
+    }
+
     /// What the tower is, in a few words.
     pub fn describe(&self) -> String {
         match self {
@@ -141,15 +150,8 @@ impl TextTowerConfig {
 pub enum TokenizerKind {
     /// CLIP's own byte-pair encoding, which Cliploupe carries.
     Clip,
-    /// The checkpoint's `tokenizer.json`.
-    File {
-        /// What fills a text up to the context length.
-        pad_id: u32,
-        /// How a text is cleaned beforehand: open_clip's `tokenizer_kwargs.clean`.
-        clean: Clean,
-        /// Whether separators are replaced by zeros, as CLIPA wants it.
-        strip_sep_token: bool,
-    },
+    /// The one beside the checkpoint.
+    File(FileRules),
 }
 
 /// Everything about a model but its weights, its tokenizer and its preprocessing.
@@ -328,12 +330,13 @@ pub(super) struct Text {
     text_arch: Option<String>,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, Default)]
 #[serde(deny_unknown_fields)]
 struct TokenizerKwargs {
     clean: Option<Clean>,
     #[serde(default)]
     strip_sep_token: bool,
+    language: Option<String>,
 }
 
 fn default_context_length() -> usize {
@@ -448,15 +451,15 @@ impl ClipConfig {
         let is_coca = model.multimodal_cfg.is_some();
         let custom_text = model.custom_text || is_coca || text.hf_model_name.is_some();
         let context_length = context.size("text_cfg.context_length", text.context_length)?;
-        let tokenizer = tokenizer_kind(&text);
         let (vision, image_projection) = vision_tower(&vision, model.embed_dim, activation, image_size, context)?;
-        let (text, text_projection) = match &text.hf_model_name {
+        let (text_tower, text_projection) = match &text.hf_model_name {
             Some(name) => hf_text::tower(&text, name, model.embed_dim, context)?,
             None => native_text_tower(&text, model.embed_dim, activation, custom_text, context)?,
         };
+        let tokenizer = tokenizer_kind(text, &text_tower, context)?;
         Ok(Self {
             vision,
-            text,
+            text: text_tower,
             image_projection,
             text_projection,
             embed_dim: model.embed_dim,
@@ -470,16 +473,39 @@ impl ClipConfig {
     }
 }
 
-fn tokenizer_kind(text: &Text) -> TokenizerKind {
-    if text.hf_tokenizer_name.is_none() {
-        return TokenizerKind::Clip;
-    }
-    let kwargs = text.tokenizer_kwargs.as_ref();
-    TokenizerKind::File {
-        pad_id: text.pad_id.unwrap_or(0),
+fn tokenizer_kind(text: Text, tower: &TextTowerConfig, context: Context<'_>) -> Result<TokenizerKind, LoadError> {
+    let TokenizerKwargs { clean, strip_sep_token, language } = text.tokenizer_kwargs.unwrap_or_default();
+    let Some(name) = text.hf_tokenizer_name.filter(|name| !name.is_empty()) else {
+        let is_used = clean.is_some_and(|clean| clean != Clean::Lower) || strip_sep_token || language.is_some();
+        context.refuse(is_used, "text_cfg.tokenizer_kwargs for CLIP's own tokenizer")?;
+        return Ok(TokenizerKind::Clip);
+    };
+    let is_told = matches!(tower, TextTowerConfig::M2m100(_));
+    context.refuse(language.is_some() && !is_told, "text_cfg.tokenizer_kwargs.language for this text tower")?;
+    Ok(TokenizerKind::File(FileRules {
         // open_clip tokenizer.py, HFTokenizer: clean="whitespace".
-        clean: kwargs.and_then(|k| k.clean).unwrap_or(Clean::Whitespace),
-        strip_sep_token: kwargs.is_some_and(|k| k.strip_sep_token),
+        clean: Some(clean.unwrap_or(Clean::Whitespace)),
+        class: "",
+        strip_sep_token,
+        language: match language {
+            Some(code) => Language::Code(code),
+            None if is_told => Language::Default,
+            None => Language::Untold,
+        },
+        pad_id: tower.pad_id().or_else(|| known_padding(&name)),
+    }))
+}
+
+/// What fills a text, by the name of a hub tokenizer whose files do not say.
+fn known_padding(name: &str) -> Option<u32> {
+    let name = name.rsplit('/').next().unwrap_or(name);
+    if name.contains("SigLIP2") || name.starts_with("bert-") {
+        Some(0)
+    } else if name.contains("SigLIP") || name.starts_with("xlm-") || name.starts_with("roberta-") {
+        // SigLIP's is the end of the text.
+        Some(1)
+    } else {
+        None
     }
 }
 

@@ -11,11 +11,10 @@ impl PreprocessConfig {
     /// Reads a transformers `preprocessor_config.json`.
     ///
     /// An absent or null key takes the default of `SiglipImageProcessor` if the file names it, else of
-    /// `CLIPImageProcessor`. A step that is switched off, or a key that is unknown, is refused by name.
+    /// `CLIPImageProcessor`, whose twin `ChineseCLIPImageProcessor` is. A step that is switched off, a key that is
+    /// unknown, or another processor is refused by name.
     pub fn from_transformers(file: &Value) -> Result<Self, ConfigError> {
-        let is_siglip = ["image_processor_type", "feature_extractor_type"]
-            .iter()
-            .any(|key| file[key].as_str().is_some_and(|name| name.starts_with("Siglip")));
+        let is_siglip = is_siglip(file)?;
         let keys = TransformersKeys::read(file)?;
         keys.check_steps()?;
         let (size, resize_mode) = keys.frame(is_siglip)?;
@@ -30,6 +29,29 @@ impl PreprocessConfig {
             convention: Convention::Transformers,
         }
         .checked()
+    }
+}
+
+/// Which of the two families of processors the file names; CLIP's if it names none.
+fn is_siglip(file: &Value) -> Result<bool, ConfigError> {
+    // Files that were converted still carry the older key, and the newer one counts.
+    let named = ["image_processor_type", "feature_extractor_type"].into_iter().find_map(|key| {
+        let name = file[key].as_str()?;
+        Some((key, name))
+    });
+    let Some((key, name)) = named else { return Ok(false) };
+    // The endings say who resizes: torchvision or Pillow. They differ by one level at most.
+    let family = ["Fast", "Pil"].iter().find_map(|ending| name.strip_suffix(ending)).unwrap_or(name);
+    match family {
+        "SiglipImageProcessor" | "SiglipFeatureExtractor" => Ok(true),
+        "CLIPImageProcessor" | "CLIPFeatureExtractor" | "ChineseCLIPImageProcessor" | "ChineseCLIPFeatureExtractor" => {
+            Ok(false)
+        }
+        _ => Err(ConfigError::Value {
+            key,
+            value: name.to_owned(),
+            must: "an image processor of CLIP, Chinese-CLIP or SigLIP",
+        }),
     }
 }
 
@@ -184,6 +206,27 @@ mod tests {
         .unwrap();
         assert_eq!((config.resize_mode, config.interpolation), (ResizeMode::Squash, Interpolation::Bilinear));
         assert_eq!((config.size, config.mean, config.std), ([64, 64], [0.5; 3], [0.5; 3]));
+    }
+
+    #[test]
+    fn twins_of_a_processor_are_the_same_and_others_are_refused() {
+        for name in ["CLIPImageProcessor", "CLIPImageProcessorPil", "ChineseCLIPImageProcessorFast"] {
+            let expected = PreprocessConfig { convention: Convention::Transformers, ..Default::default() };
+            assert_eq!(transformers(json!({ "image_processor_type": name })).unwrap(), expected, "{name}");
+        }
+        let fast = json!({ "image_processor_type": "SiglipImageProcessorFast", "feature_extractor_type": "CLIPFeatureExtractor" });
+        assert_eq!(transformers(fast).unwrap().resize_mode, ResizeMode::Squash);
+        for name in ["Siglip2ImageProcessor", "ViTImageProcessor", "BlipImageProcessor"] {
+            let complaint = complaint(transformers(json!({ "image_processor_type": name })));
+            assert!(complaint.contains(name), "{complaint}");
+        }
+    }
+
+    #[test]
+    fn chinese_clip_squashes_where_its_file_says_so() {
+        let file = json!({"feature_extractor_type": "ChineseCLIPFeatureExtractor", "do_center_crop": false,
+            "crop_size": {"height": 224, "width": 224}, "size": {"height": 224, "width": 224}});
+        assert_eq!(transformers(file).unwrap().resize_mode, ResizeMode::Squash);
     }
 
     #[test]

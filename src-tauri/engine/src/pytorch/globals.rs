@@ -180,9 +180,8 @@ pub fn is_dangerous(module: &str, name: &str) -> bool {
         return DANGEROUS_BUILTINS.contains(&function) || has_part(name);
     }
     let path = format!("{module}.{name}");
-    let is_below =
-        |parent: &&&str| path.strip_prefix(**parent).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'));
-    has_part(&path) || DANGEROUS_MODULES.iter().chain(DANGEROUS_FUNCTIONS).any(|parent| is_below(&parent))
+    let is_in = |parent: &str| path.strip_prefix(parent).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'));
+    has_part(&path) || DANGEROUS_MODULES.iter().chain(DANGEROUS_FUNCTIONS).any(|parent| is_in(parent))
 }
 
 #[cfg(test)]

@@ -2,8 +2,8 @@
 //!
 //! Three kinds, told apart by their first bytes: zip archives of `torch.save` since torch 1.6, the older files of bare
 //! pickles ([`legacy`]), and TorchScript archives as OpenAI published CLIP, of whose module tree only the tensors are
-//! taken. Each holds a pickle that says which tensors there are and in which storages; [`pickle`] follows it. What comes
-//! out is where each tensor's bytes lie. No tensor is read here.
+//! taken. Each holds a pickle that says which tensors there are and in which storages; [`machine`] follows it. What
+//! comes out is where each tensor's bytes lie. No tensor is read here.
 //!
 //! Everything is checked against the file's length before it is believed, and what is not a tensor is refused by name.
 
@@ -11,6 +11,7 @@ mod archive;
 mod error;
 mod globals;
 mod legacy;
+mod machine;
 mod pickle;
 
 use std::collections::BTreeMap;
@@ -73,7 +74,7 @@ pub fn read_index(file: &mut dyn ReadSeek, length: u64, kind: Kind) -> Result<Te
         Kind::Legacy => {
             let start = legacy::read_start(file, length)?;
             let object = legacy::read_object(&start)?;
-            let contents = unwrap(&object)?;
+            let contents = find_state_dict(&object)?;
             let storages = legacy::find_storages(file, length, &start, &object)?;
             index(&object, contents, length, |key| Ok(storages.get(key).copied()))
         }
@@ -89,7 +90,7 @@ fn read_archive(file: &mut dyn ReadSeek, length: u64) -> Result<TensorIndex, PyT
     }
     let bytes = read_small(file, &archive, &format!("{folder}/data.pkl"), MAX_PICKLE_BYTES)?.unwrap_or_default();
     let object = Pickle::read(&bytes, 0)?;
-    let contents = unwrap(&object)?;
+    let contents = find_state_dict(&object)?;
     index(&object, contents, length, |key| archive.extent(file, &format!("{folder}/data/{key}")))
 }
 
@@ -134,7 +135,7 @@ struct Contents {
 /// A dict with a `state_dict` stands for that one, and whatever lies beside it, such as the optimizer, is not looked at.
 /// A TorchScript module stands for its tensors. `module.`, which data-parallel training puts in front of every name, is
 /// taken away if the first name has it. OpenAI's constants are dropped, as its archives keep them among the weights.
-fn unwrap(object: &Pickle) -> Result<Contents, PyTorchError> {
+fn find_state_dict(object: &Pickle) -> Result<Contents, PyTorchError> {
     let not_a_state_dict = |id| PyTorchError::NotAStateDict { found: object.describe(id) };
     let mut contents = match object.value(object.root) {
         Value::Dict(entries) => match object.get(entries, "state_dict") {
@@ -147,17 +148,7 @@ fn unwrap(object: &Pickle) -> Result<Contents, PyTorchError> {
         Value::Object { class, .. } if object.name_of(*class).starts_with("__torch__.") => flatten(object)?,
         _ => return Err(not_a_state_dict(object.root)),
     };
-    if contents.named.first().is_some_and(|(name, _)| name.starts_with("module.")) {
-        for (name, _) in &mut contents.named {
-            let Some(rest) = name.strip_prefix("module.") else {
-                return Err(PyTorchError::Tensor {
-                    name: name.clone(),
-                    what: "lacks the prefix of the first, `module.`".to_owned(),
-                });
-            };
-            *name = rest.to_owned();
-        }
-    }
+    strip_data_parallel(&mut contents.named)?;
     let (constants, named) =
         contents.named.into_iter().partition(|(name, _)| OPENAI_CONSTANTS.contains(&name.as_str()));
     contents.named = named;
@@ -166,6 +157,24 @@ fn unwrap(object: &Pickle) -> Result<Contents, PyTorchError> {
         return Err(PyTorchError::NotAStateDict { found: "no tensors".to_owned() });
     }
     Ok(contents)
+}
+
+/// Takes `module.` away from all names if the first has it.
+fn strip_data_parallel(named: &mut [(String, Id)]) -> Result<(), PyTorchError> {
+    const PREFIX: &str = "module.";
+    if !named.first().is_some_and(|(name, _)| name.starts_with(PREFIX)) {
+        return Ok(());
+    }
+    for (name, _) in named {
+        match name.strip_prefix(PREFIX) {
+            Some(rest) => *name = rest.to_owned(),
+            None => {
+                let what = format!("lacks the prefix of the first one, `{PREFIX}`");
+                return Err(PyTorchError::Tensor { name: name.clone(), what });
+            }
+        }
+    }
+    Ok(())
 }
 
 fn state_dict(object: &Pickle, entries: &[(Id, Id)]) -> Result<Contents, PyTorchError> {

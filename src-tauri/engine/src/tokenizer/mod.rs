@@ -3,24 +3,27 @@
 //! A text goes through three steps, one file each: [`clean`](Clean) mends and normalises it, `clip_bpe` or the
 //! `tokenizers` crate cuts it into ids, and [`Tokenizer`] adds the start and end ids, cuts to the context and pads.
 //! Follows open_clip 3.3.0 `tokenizer.py`: `SimpleTokenizer` for CLIP's own vocabulary, `HFTokenizer` for a
-//! `tokenizer.json`.
+//! `tokenizer.json`. What else says how that is to be used, such as `tokenizer_config.json`, is read by `files`.
 
 mod clean;
 mod clip_bpe;
+mod files;
 mod fix_text;
 mod html;
 mod mojibake;
 
+use std::collections::BTreeMap;
 use std::error::Error;
 use std::fs::File;
 use std::io::{self, Read};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 
-use tokenizers::{Encoding, Token};
+use tokenizers::{Encoding, PaddingParams, Token};
 
 pub use clean::Clean;
 use clip_bpe::ClipBpe;
+pub use files::{FileRules, Language};
 
 /// More than any text tower has positions for; a config from a stranger must not choose how much we allocate.
 const MAX_CONTEXT: usize = 8192;
@@ -70,6 +73,46 @@ pub enum TokenizerError {
         /// What the `tokenizers` crate said.
         source: Box<dyn Error + Send + Sync>,
     },
+    /// A setting that we do not follow.
+    #[error("cannot follow the tokenizer's {what}, in {path:?}")]
+    Setting {
+        /// The key and its value.
+        what: String,
+        /// The `tokenizer_config.json`.
+        path: PathBuf,
+    },
+    /// A setting names a token that is not in the vocabulary.
+    #[error("the tokenizer has no token {token:?}, which is its {key}, in {path:?}")]
+    UnknownToken {
+        /// The token.
+        token: String,
+        /// What it is for, such as `pad_token`.
+        key: String,
+        /// The file that names it, or should have it.
+        path: PathBuf,
+    },
+    /// Nothing says which token fills a short text.
+    #[error("nothing says which token is padding: add a pad_token to {path:?}")]
+    NoPadding {
+        /// The `tokenizer_config.json`.
+        path: PathBuf,
+    },
+    /// A language for a model that is not told the language of a text.
+    #[error("the model is not told the language of a text, so {code:?} means nothing to it")]
+    NoLanguages {
+        /// What was asked for.
+        code: String,
+    },
+    /// A language that the tokenizer has no code for.
+    #[error("the tokenizer has no language {code:?}; it has {} others, such as {example:?}", count)]
+    UnknownLanguage {
+        /// What was asked for.
+        code: String,
+        /// How many there are.
+        count: usize,
+        /// One of them.
+        example: String,
+    },
     /// The tokenizer refused a text, for instance because it has no id for unknown words.
     #[error("the tokenizer cannot encode this text")]
     Encode {
@@ -108,6 +151,8 @@ pub struct Tokenizer {
     words: Words,
     start: Vec<u32>,
     end: Vec<u32>,
+    /// Codes of languages, for a tokenizer whose texts start with one.
+    languages: BTreeMap<String, u32>,
     config: TokenizerConfig,
 }
 
@@ -133,17 +178,19 @@ impl Tokenizer {
 
     /// As [`from_file`](Self::from_file), from the file's content; `path` is only named in errors.
     pub fn from_json(json: &[u8], path: &Path, config: TokenizerConfig) -> Result<Self, TokenizerError> {
-        let not_usable = |source| TokenizerError::Parse { path: path.to_owned(), source };
-        let load = || {
-            let mut inner = tokenizers::Tokenizer::from_bytes(json)?;
-            inner.with_padding(None);
-            inner.with_truncation(None)?;
-            // `[SEP]` typed by a user is five characters, not the end of the text.
-            inner.set_encode_special_tokens(true);
-            let (start, end) = frame(&inner)?;
-            Ok((inner, start, end))
-        };
-        let (inner, start, end) = contained(load).map_err(not_usable)?;
+        let (inner, _) = parse(json, path)?;
+        let (start, end) =
+            contained(|| frame(&inner)).map_err(|source| TokenizerError::Parse { path: path.to_owned(), source })?;
+        Self::assemble(inner, start, end, config)
+    }
+
+    /// The tokenizer with `start` and `end` around every text.
+    fn assemble(
+        inner: tokenizers::Tokenizer,
+        start: Vec<u32>,
+        end: Vec<u32>,
+        config: TokenizerConfig,
+    ) -> Result<Self, TokenizerError> {
         Self::new(Words::File(Box::new(inner)), start, end, config)
     }
 
@@ -152,7 +199,25 @@ impl Tokenizer {
         if !(least..=MAX_CONTEXT).contains(&context_length) {
             return Err(TokenizerError::Context { context_length, least });
         }
-        Ok(Self { words, start, end, config })
+        Ok(Self { words, start, end, languages: BTreeMap::new(), config })
+    }
+
+    /// Says which language all further texts are in, by a code such as `fra_Latn` (open_clip's `set_language`).
+    pub fn set_language(&mut self, code: &str) -> Result<(), TokenizerError> {
+        let Some(example) = self.languages.keys().next() else {
+            return Err(TokenizerError::NoLanguages { code: code.to_owned() });
+        };
+        let Some(id) = self.languages.get(code) else {
+            let (count, example) = (self.languages.len(), example.clone());
+            return Err(TokenizerError::UnknownLanguage { code: code.to_owned(), count, example });
+        };
+        self.start = vec![*id];
+        Ok(())
+    }
+
+    /// The codes of all languages, for a tokenizer whose texts start with one; none otherwise.
+    pub fn languages(&self) -> impl Iterator<Item = &str> {
+        self.languages.keys().map(String::as_str)
     }
 
     /// The ids of `text` as open_clip gives them, golden to the last one.
@@ -238,6 +303,20 @@ fn read_capped(path: &Path) -> Result<Vec<u8>, TokenizerError> {
         return Err(TokenizerError::TooLarge { path: path.to_owned() });
     }
     Ok(bytes)
+}
+
+/// The `tokenizer.json` without its truncation, which depends on the model and not on it, and its padding apart.
+fn parse(json: &[u8], path: &Path) -> Result<(tokenizers::Tokenizer, Option<PaddingParams>), TokenizerError> {
+    let load = || {
+        let mut inner = tokenizers::Tokenizer::from_bytes(json)?;
+        let padding = inner.get_padding().cloned();
+        inner.with_padding(None);
+        inner.with_truncation(None)?;
+        // `[SEP]` typed by a user is five characters, not the end of the text.
+        inner.set_encode_special_tokens(true);
+        Ok((inner, padding))
+    };
+    contained(load).map_err(|source| TokenizerError::Parse { path: path.to_owned(), source })
 }
 
 /// The `tokenizers` crate panics on some malformed files, and a stranger's file must not end the program.

@@ -4,7 +4,7 @@
 use serde_json::Value;
 
 use super::{
-    Towers, clip,
+    Towers, clip, rules,
     text::{BERT_KEYS, bert},
 };
 use crate::{
@@ -16,7 +16,6 @@ use crate::{
     },
     error::LoadError,
     projection::{AffineBefore, Form, Orientation, ProjectionConfig},
-    tokenizer::Clean,
     weights::{KeyTable, Source},
 };
 
@@ -40,7 +39,7 @@ pub(super) fn config(
     };
     let config = ClipConfig {
         context_length: text.longest_text(),
-        tokenizer: TokenizerKind::File { pad_id: text.pad_id, clean: Clean::Whitespace, strip_sep_token: false },
+        tokenizer: TokenizerKind::File(rules("BertTokenizer", text.pad_id)),
         vision,
         text: TextTowerConfig::Bert(text),
         image_projection,

@@ -3,7 +3,7 @@
 
 use serde_json::Value;
 
-use super::{Defaults, Section, Towers};
+use super::{Defaults, Section, Towers, rules};
 use crate::{
     clip::{
         ScoreKind,
@@ -58,6 +58,7 @@ pub(super) fn config(
     let Towers { top, vision, text } = Towers::new(config, [VISION_KEYS, TEXT_KEYS], context)?;
     let embed_dim = top.size("projection_dim", 512)?;
     let (vision, image_projection) = vision_tower(&vision, embed_dim, image_size)?;
+    let pad_id = text.token_id("pad_token_id", 1)?;
     let text = text_tower(&text, eos)?;
     let text_projection = ProjectionConfig {
         key: "text_projection".into(),
@@ -68,7 +69,7 @@ pub(super) fn config(
     };
     let config = ClipConfig {
         context_length: text.context_length,
-        tokenizer: TokenizerKind::Clip,
+        tokenizer: tokenizer(&text, eos, pad_id),
         vision,
         text: TextTowerConfig::Native(text),
         image_projection,
@@ -122,6 +123,16 @@ fn text_tower(text: &Section<'_>, eos: Eos) -> Result<TextConfig, LoadError> {
         pool: if end == 2 && eos == Eos::OldMeansLargest { TextPool::Argmax } else { TextPool::Eos(end) },
         sight: Sight::Causal,
     })
+}
+
+fn tokenizer(text: &TextConfig, eos: Eos, pad_id: u32) -> TokenizerKind {
+    // CLIP's own, which a folder may lack. Other vocabularies come with their files.
+    const CLIP_VOCABULARY: usize = 49408;
+    match eos {
+        Eos::OldMeansLargest if text.vocab_size == CLIP_VOCABULARY => TokenizerKind::Clip,
+        Eos::OldMeansLargest => TokenizerKind::File(rules("CLIPTokenizer", pad_id)),
+        Eos::AsSaid => TokenizerKind::File(rules("XLMRobertaTokenizer", pad_id)),
+    }
 }
 
 /// Where a `CLIPModel` keeps the tensor that open_clip calls `name`.

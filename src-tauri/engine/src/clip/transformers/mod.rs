@@ -16,7 +16,12 @@ use super::{
     block::{Activation, BlockConfig, MlpKind},
     config::{ClipConfig, Context, Size},
 };
-use crate::{error::LoadError, files::Files, weights::KeyTable};
+use crate::{
+    error::LoadError,
+    files::Files,
+    tokenizer::{FileRules, Language},
+    weights::KeyTable,
+};
 
 pub use text::TEXT_MODEL_TYPES;
 pub(super) use text::text_encoder;
@@ -37,6 +42,11 @@ pub fn read_config(
         "siglip2" => Err(context.unsupported("model_type = \"siglip2\" (NaFlex)")),
         other => Err(context.unsupported(format!("model_type = {other:?}"))),
     }
+}
+
+/// How the tokenizer beside a model is used: as transformers would, whose class for this kind of model is `class`.
+fn rules(class: &'static str, pad_id: u32) -> FileRules {
+    FileRules { clean: None, class, strip_sep_token: false, language: Language::Untold, pad_id: Some(pad_id) }
 }
 
 /// Keys of `PretrainedConfig` and of training that do not change what an encoder computes.

@@ -4,7 +4,7 @@
 
 use serde_json::Value;
 
-use super::{Defaults, Section, Towers, clip};
+use super::{Defaults, Section, Towers, clip, rules};
 use crate::{
     clip::{
         ScoreKind,
@@ -19,7 +19,6 @@ use crate::{
     },
     error::LoadError,
     projection::{AffineBefore, Form, Orientation, ProjectionConfig},
-    tokenizer::Clean,
     weights::{KeyTable, Source},
 };
 
@@ -39,6 +38,9 @@ const VISION_KEYS: &[&str] = &[
 /// same weights.
 const DEFAULTS: Defaults =
     Defaults { width: 768, mlp_width: 3072, heads: 12, activation: "gelu_pytorch_tanh", epsilon: 1e-6 };
+
+/// Words of Gemma's tokenizer, which SigLIP 2 uses.
+const GEMMA_VOCABULARY: usize = 256_000;
 
 /// Reads the `config.json`.
 pub(super) fn config(
@@ -80,7 +82,8 @@ pub(super) fn config(
         embed_dim,
         context_length: text.context_length,
         score_kind: ScoreKind::Sigmoid,
-        tokenizer: TokenizerKind::File { pad_id: 1, clean: Clean::Canonicalize, strip_sep_token: false },
+        // The end of a text, or the padding of SigLIP 2's vocabulary. `pad_token_id` is not what anything was trained with.
+        tokenizer: TokenizerKind::File(rules("SiglipTokenizer", u32::from(text.vocab_size != GEMMA_VOCABULARY))),
         text: TextTowerConfig::Native(text),
         resampled: image_size.is_some(),
         caption_decoder: false,
