@@ -16,7 +16,7 @@ use cliploupe_engine::{
     files::{Files, MemoryFile},
     preprocess::PreprocessConfig,
     tensor_index::TensorIndex,
-    tokenizer::{Clean, Tokenizer, TokenizerConfig},
+    tokenizer::{Clean, FileRules, Language, Tokenizer, TokenizerConfig},
 };
 use proptest::{
     collection::vec,
@@ -549,9 +549,46 @@ fn transformers_configurations_do_no_harm() {
     transformers_configurations(10_000);
 }
 
+/// What lies beside a tokenizer and says how it is used, and BERT's list of words.
+fn tokenizer_settings(cases: u32) {
+    let file = |name: &str| std::fs::read(fixture("tokenizer").join(name)).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name);
+    let rules = FileRules { clean: None, class: "", strip_sep_token: false, language: Language::Default, pad_id: None };
+    let read = |rules: &FileRules| {
+        if let Ok(Some(tokenizer)) = Tokenizer::beside(&path("config.json"), Files::Disk, rules, 16) {
+            drop(tokenizer.encode_label("a photo of a crème brûlée 🍮, 東京 [SEP]"));
+        }
+    };
+    let seeds = ["nllb/tokenizer_config.json", "siglip2/tokenizer_config.json"];
+    let seeds = seeds.map(|name| serde_json::from_slice(&file(name)).unwrap());
+    std::fs::write(path("tokenizer.json"), file("nllb/tokenizer.json")).unwrap();
+    run(cases, (changed(seeds.clone().into()), any::<bool>()), |(json, is_map)| {
+        let name = if is_map { "special_tokens_map.json" } else { "tokenizer_config.json" };
+        std::fs::write(path(name), json.to_string()).unwrap();
+        read(&rules);
+        read(&FileRules { language: Language::Untold, ..rules.clone() });
+        std::fs::remove_file(path(name)).unwrap();
+    });
+    std::fs::remove_file(path("tokenizer.json")).unwrap();
+    let words = FileRules { language: Language::Untold, pad_id: Some(0), ..rules.clone() };
+    run(cases, (edited(vec![file("bert/vocab.txt")]), changed(seeds.into())), |(vocab, json)| {
+        std::fs::write(path("vocab.txt"), vocab).unwrap();
+        read(&words);
+        std::fs::write(path("tokenizer_config.json"), json.to_string()).unwrap();
+        read(&words);
+        std::fs::remove_file(path("tokenizer_config.json")).unwrap();
+    });
+}
+
 #[test]
 fn tokenizer_files_do_no_harm() {
     tokenizer_files(300);
+}
+
+#[test]
+fn tokenizer_settings_do_no_harm() {
+    tokenizer_settings(500);
 }
 
 /// The most memory this process has had, in MiB.

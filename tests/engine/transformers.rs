@@ -160,3 +160,15 @@ fn a_text_towers_config_makes_no_transformers_model() {
     let golden = copy.golden();
     check(&copy.load().unwrap(), &golden, CPU).unwrap();
 }
+
+#[test]
+fn another_image_size_resamples_siglips_positions() {
+    use cliploupe_engine::{Checkpoint, Device, Model, probe::Probe};
+    let copy = Copy::of("hf-siglip");
+    let load = |size| Model::load(Checkpoint::find(copy.path(), None).unwrap(), size, &Device::flex()).unwrap();
+    let model = load(Some([96, 80]));
+    let pooled = model.clip.image_pooled(model.pixel_batch(vec![0.1; 3 * 96 * 80]), &mut Probe::off());
+    assert_eq!(pooled.dims(), [1, 48]);
+    // The same size asked for is no resampling.
+    check(&load(Some([64, 64])), &copy.golden(), CPU).unwrap();
+}

@@ -12,11 +12,14 @@ use tokenizers::{PaddingDirection, PaddingParams};
 use super::{Clean, MAX_FILE_BYTES, Tokenizer, TokenizerConfig, TokenizerError, contained, frame, parse};
 use crate::files::Files;
 
-/// `tokenizer_config.json` with an entry for every added token stays below this.
-const MAX_SETTINGS_BYTES: u64 = 16 << 20;
+/// `tokenizer_config.json` with an entry for every added token stays below this, and so do BERT's words.
+const MAX_SMALL_FILE_BYTES: u64 = 16 << 20;
 
 /// The language of NLLB's tokenizer unless its files name another one (`tokenization_nllb.py`).
 const NLLB_LANGUAGE: &str = "eng_Latn";
+
+/// Files that make a tokenizer and say how it is used; not all of them lie beside every checkpoint.
+pub const FILE_NAMES: [&str; 4] = ["tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "vocab.txt"];
 
 /// What a checkpoint's configuration says about its tokenizer.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -54,16 +57,17 @@ impl Tokenizer {
     ) -> Result<Option<Self>, TokenizerError> {
         let settings = Settings::read(files, config)?;
         let (json, vocab) = (config.with_file_name("tokenizer.json"), config.with_file_name("vocab.txt"));
-        let read = |path: &Path| {
-            let read = files.read(path, MAX_FILE_BYTES);
+        let read = |path: &Path, limit| {
+            let read = files.read(path, limit);
             read.map_err(|source| TokenizerError::Read { path: path.to_owned(), source })
         };
         if files.has(&json) {
-            let parsed = parse(&read(&json)?, &json)?;
+            let parsed = parse(&read(&json, MAX_FILE_BYTES)?, &json)?;
             return settings.tokenizer(parsed, &json, rules, context_length).map(Some);
         }
         if files.has(&vocab) {
-            let parsed = parse(settings.bert(&read(&vocab)?, &vocab)?.to_string().as_bytes(), &vocab)?;
+            let parsed =
+                parse(settings.bert(&read(&vocab, MAX_SMALL_FILE_BYTES)?, &vocab)?.to_string().as_bytes(), &vocab)?;
             return settings.tokenizer(parsed, &vocab, rules, context_length).map(Some);
         }
         Ok(None)
@@ -85,7 +89,7 @@ impl Settings {
         for path in [&path, &config.with_file_name("special_tokens_map.json")] {
             if files.has(path) {
                 let bytes = files
-                    .read(path, MAX_SETTINGS_BYTES)
+                    .read(path, MAX_SMALL_FILE_BYTES)
                     .map_err(|source| TokenizerError::Read { path: path.clone(), source })?;
                 let found: Map<String, Value> = serde_json::from_slice(&bytes)
                     .map_err(|source| TokenizerError::Parse { path: path.clone(), source: source.into() })?;
@@ -150,6 +154,7 @@ impl Settings {
         let added = inner.get_added_tokens_decoder().into_iter();
         let languages: BTreeMap<_, _> =
             added.map(|(id, token)| (token.content, id)).filter(|(code, _)| is_language(code)).collect();
+        self.refuse(languages.is_empty(), "vocabulary, which has no codes of languages")?;
         let mut tokenizer = Tokenizer::assemble(inner, Vec::new(), end, config)?;
         tokenizer.languages = languages;
         tokenizer.set_language(code)?;

@@ -23,7 +23,7 @@ use tokenizers::{Encoding, PaddingParams, Token};
 
 pub use clean::Clean;
 use clip_bpe::ClipBpe;
-pub use files::{FileRules, Language};
+pub use files::{FILE_NAMES, FileRules, Language};
 
 /// More than any text tower has positions for; a config from a stranger must not choose how much we allocate.
 const MAX_CONTEXT: usize = 8192;
@@ -223,7 +223,8 @@ impl Tokenizer {
     /// The ids of `text` as open_clip gives them, golden to the last one.
     ///
     /// For CLIP this includes a trap: the literal text `<end_of_text>` becomes the end id, and the tower then pools
-    /// there. Text that a person typed goes through [`encode_label`](Self::encode_label).
+    /// there. Text that a person typed goes through [`encode_label`](Self::encode_label). In a tokenizer from a file,
+    /// special tokens that are written out are plain text either way, where open_clip's take their ids.
     pub fn encode(&self, text: &str) -> Result<Tokens, TokenizerError> {
         self.encode_framed(text, true)
     }

@@ -1,5 +1,6 @@
 //! What a model consists of before it is here.
 
+use cliploupe_engine::tokenizer;
 use serde_json::Value;
 
 use super::hub::{Hub, hub_path};
@@ -137,7 +138,7 @@ impl Recipe {
         };
         Self {
             name: entry.name.clone(),
-            files: tokenizer(entry).into_iter().chain([weights(entry)]).collect(),
+            files: tokenizer_file(entry).into_iter().chain([weights(entry)]).collect(),
             written,
             origin,
             page: entry.repo().map(|repo| hub.page(repo)),
@@ -155,15 +156,14 @@ impl Recipe {
     pub fn of_repo(repo: &str, hub: &Hub) -> Self {
         const WEIGHTS: [&str; 4] =
             ["open_clip_model.safetensors", "open_clip_pytorch_model.bin", "model.safetensors", "pytorch_model.bin"];
-        const OTHERS: [&str; 4] =
-            ["open_clip_config.json", "config.json", "preprocessor_config.json", "tokenizer.json"];
+        const CONFIGS: [&str; 3] = ["open_clip_config.json", "config.json", "preprocessor_config.json"];
         let file = |names: &[&str], is_weights: bool| RemoteFile {
             places: names.iter().map(|name| Place::hub(repo, name, name)).collect(),
             optional: !is_weights,
             bytes: None,
             is_weights,
         };
-        let others = OTHERS.iter().map(|name| file(&[name], false));
+        let others = CONFIGS.iter().chain(&tokenizer::FILE_NAMES).map(|name| file(&[name], false));
         Self {
             name: repo.to_owned(),
             files: others.chain([file(&WEIGHTS, true)]).collect(),
@@ -175,7 +175,7 @@ impl Recipe {
     }
 }
 
-fn tokenizer(entry: &Entry) -> Option<RemoteFile> {
+fn tokenizer_file(entry: &Entry) -> Option<RemoteFile> {
     const NAME: &str = "tokenizer.json";
     let own = entry.tokenizer.as_deref()?;
     let mut repos: Vec<&str> = entry.repo().into_iter().chain([own]).collect();

@@ -6,6 +6,7 @@ use cliploupe_engine::{
     Checkpoint, Device, Model,
     checkpoint::{Layout, read_json},
     files::Files,
+    tokenizer,
 };
 use serde_json::{Value, json};
 
@@ -16,7 +17,7 @@ use super::{
 use crate::messages::{CheckId, CheckOutcome};
 
 /// Small files that a configuration may refer to.
-const COMPANIONS: [&str; 3] = ["config.json", "preprocessor_config.json", "tokenizer.json"];
+const COMPANIONS: [&str; 2] = ["config.json", "preprocessor_config.json"];
 
 /// What a checkpoint's configuration says, as its writer wrote it.
 pub struct Described {
@@ -195,7 +196,7 @@ pub fn swapped(id: CheckId, checkpoint: &Checkpoint, described: &Described, scor
 fn try_with(json: &Value, checkpoint: &Checkpoint) -> Result<Option<Score>, String> {
     let folder = tempfile::tempdir().map_err(|error| error.to_string())?;
     let name = checkpoint.config.file_name().unwrap_or_default();
-    for companion in COMPANIONS {
+    for companion in COMPANIONS.iter().chain(&tokenizer::FILE_NAMES) {
         let from = checkpoint.config.with_file_name(companion);
         if from.is_file() {
             fs::copy(&from, folder.path().join(companion)).map_err(|error| error.to_string())?;
