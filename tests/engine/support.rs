@@ -33,17 +33,36 @@ pub type Goldens = BTreeMap<String, Golden>;
 pub fn goldens(path: &Path) -> Goldens {
     let bytes = std::fs::read(path).unwrap_or_else(|error| panic!("{path:?}: {error}"));
     let file = SafeTensors::deserialize(&bytes).unwrap();
+    let (_, header) = SafeTensors::read_metadata(&bytes).unwrap();
+    let metadata = header.metadata().clone().unwrap_or_default();
     let mut goldens: Goldens = file
         .tensors()
         .into_iter()
-        .map(|(name, tensor)| (name, golden_of(tensor.dtype(), tensor.shape(), tensor.data())))
+        .map(|(name, tensor)| {
+            let golden = match tensor.dtype() {
+                Dtype::U8 => pixels_of(&metadata, tensor.shape(), tensor.data()),
+                dtype => golden_of(dtype, tensor.shape(), tensor.data()),
+            };
+            (name, golden)
+        })
         .collect();
-    let (_, header) = SafeTensors::read_metadata(&bytes).unwrap();
-    for (name, keeper) in header.metadata().iter().flatten().filter(|(name, _)| name.starts_with("input.")) {
-        let shared = self::goldens(&fixture(&format!("clip/{keeper}/golden.safetensors"))).remove(name).unwrap();
-        goldens.insert(name.clone(), shared);
+    if let Some(keeper) = metadata.get("input.pixels") {
+        let shared = self::goldens(&fixture(&format!("clip/{keeper}/golden.safetensors"))).remove("input.pixels");
+        goldens.insert("input.pixels".into(), shared.unwrap());
     }
     goldens
+}
+
+/// Pixels `[batch, 3, height, width]` from the levels they were normalised from.
+fn pixels_of(metadata: &std::collections::HashMap<String, String>, shape: &[usize], levels: &[u8]) -> Golden {
+    let three = |key: &str| serde_json::from_str::<[f32; 3]>(&metadata[key]).unwrap();
+    let (mean, std) = (three("mean"), three("std"));
+    let plane = shape[2] * shape[3];
+    let values = levels.iter().enumerate().map(|(i, level)| {
+        let channel = i / plane % 3;
+        (f32::from(*level) / 255.0 - mean[channel]) / std[channel]
+    });
+    Golden { shape: shape.to_vec(), values: values.collect() }
 }
 
 fn golden_of(dtype: Dtype, shape: &[usize], data: &[u8]) -> Golden {

@@ -6,6 +6,8 @@
 //! A new tower family is a new file beside [`vit`], or in [`timm`], with a config, a `load` and a `forward` that ends at
 //! the pooled feature, and one more case in [`VisionTower`] or [`TextTower`].
 
+#![expect(clippy::large_enum_variant, reason = "a program holds one or two models, whose parts are built once")]
+
 pub mod bert;
 pub mod block;
 pub mod config;
@@ -93,7 +95,6 @@ impl TokenBatch {
 
 /// An image tower of any family.
 #[derive(Debug)]
-#[expect(clippy::large_enum_variant, reason = "a program holds one or two of these")]
 pub enum VisionTower {
     /// open_clip's own.
     Vit(VisionTransformer),
@@ -139,7 +140,6 @@ impl VisionTower {
 
 /// A text tower of any family.
 #[derive(Debug)]
-#[expect(clippy::large_enum_variant, reason = "a program holds one or two of these")]
 pub enum TextTower {
     /// open_clip's own.
     Native(TextTransformer),
