@@ -131,6 +131,22 @@ fn a_single_file_is_imported_with_the_configuration_that_is_named() {
 }
 
 #[test]
+fn a_single_file_takes_the_configuration_of_a_model_that_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let weights = folder.path().join("mine.safetensors");
+    fs::write(&weights, [0; 16]).unwrap();
+    let text = weights.to_str().unwrap();
+    let find = |config: &str| ModelSource::find(text, Some(config.as_ref()), None).unwrap().checkpoint();
+    let config = find("ViT-B-32/openai").unwrap().known_config.unwrap();
+    assert_eq!(
+        (&config["model_cfg"]["vision_cfg"]["patch_size"], &config["model_cfg"]["quick_gelu"]),
+        (&32.into(), &true.into())
+    );
+    // A name that is none is a file that is not there.
+    assert_eq!(find("ViT-B-33/openai").unwrap().known_config, None);
+}
+
+#[test]
 fn what_does_not_load_is_not_imported() {
     let place = Place::new();
     let path = place.checkpoint("clip-vit");

@@ -21,8 +21,8 @@ pub struct Common {
     /// The model: `embedded`, the name of an installed one, a folder, or a .safetensors, .pt, .pth or .bin file
     #[arg(long, global = true, default_value = "embedded", value_name = "NAME_OR_DIR")]
     pub model: String,
-    /// Configuration of a model given as a file, if it does not lie beside it
-    #[arg(long, global = true, value_name = "FILE")]
+    /// Configuration of a model given as a file, if it does not lie beside it: a file, or a name of `models list`
+    #[arg(long, global = true, value_name = "FILE_OR_NAME")]
     pub config: Option<PathBuf>,
     /// Run the image tower at another input size, in pixels, with resampled positions
     #[arg(long, global = true, value_name = "PIXELS")]

@@ -58,8 +58,10 @@ pub struct Checkpoint {
     pub given: PathBuf,
     /// The safetensors or PyTorch file.
     pub weights: PathBuf,
-    /// The configuration.
+    /// The configuration's file; where [`Self::known_config`] stands in for it, the place where it would lie.
     pub config: PathBuf,
+    /// The configuration itself, where it is known by other means than a file.
+    pub known_config: Option<Value>,
     /// Who wrote it.
     pub layout: Layout,
     /// Where the files are.
@@ -73,9 +75,22 @@ impl Checkpoint {
         Self {
             weights: folder.join(OPEN_CLIP_WEIGHTS[0]),
             config: folder.join(OPEN_CLIP_CONFIG),
+            known_config: None,
             given: folder,
             layout: Layout::OpenClip,
             files: Files::Memory(files),
+        }
+    }
+
+    /// A weights file in open_clip's layout whose `open_clip_config.json` would have this content.
+    pub fn with_config(weights: &Path, config: Value) -> Self {
+        Self {
+            given: weights.to_owned(),
+            weights: weights.to_owned(),
+            config: weights.with_file_name(OPEN_CLIP_CONFIG),
+            known_config: Some(config),
+            layout: Layout::OpenClip,
+            files: Files::Disk,
         }
     }
 
@@ -100,7 +115,8 @@ impl Checkpoint {
         let config = config.map(Path::to_owned).or_else(|| beside.into_iter().find(|path| path.is_file()))?;
         let is_open_clip = read_json(Files::Disk, &config).is_ok_and(|json| json.get("model_cfg").is_some());
         let layout = if is_open_clip { Layout::OpenClip } else { Layout::Transformers };
-        Some(Self { given: weights.to_owned(), weights: weights.to_owned(), config, layout, files: Files::Disk })
+        let weights = weights.to_owned();
+        Some(Self { given: weights.clone(), weights, config, known_config: None, layout, files: Files::Disk })
     }
 
     fn of_folder(folder: &Path) -> Option<Self> {
@@ -108,8 +124,10 @@ impl Checkpoint {
         let first = |names: &[&str], is_wanted: &dyn Fn(&str) -> bool| {
             names.iter().filter(|name| is_wanted(name)).find_map(|name| existing(name))
         };
-        let checkpoint =
-            |weights, config, layout| Self { given: folder.to_owned(), weights, config, layout, files: Files::Disk };
+        let checkpoint = |weights, config, layout| {
+            let given = folder.to_owned();
+            Self { given, weights, config, known_config: None, layout, files: Files::Disk }
+        };
         let transformers = |safe: bool| {
             let config = existing(TRANSFORMERS_CONFIG)?;
             let weights = first(TRANSFORMERS_WEIGHTS, &|name| is_safetensors(name) == safe)?;
@@ -211,7 +229,10 @@ pub struct Model {
 impl Model {
     /// Loads a checkpoint onto a device. `image_size` replaces the configuration's, with resampled positions.
     pub fn load(checkpoint: Checkpoint, image_size: Option<[usize; 2]>, device: &Device) -> Result<Self, LoadError> {
-        let json = read_json(checkpoint.files, &checkpoint.config)?;
+        let json = match &checkpoint.known_config {
+            Some(config) => config.clone(),
+            None => read_json(checkpoint.files, &checkpoint.config)?,
+        };
         let (config, keys, mut preprocess) = match checkpoint.layout {
             Layout::OpenClip => open_clip_parts(json, &checkpoint, image_size)?,
             Layout::Transformers => transformers_parts(&json, &checkpoint, image_size)?,

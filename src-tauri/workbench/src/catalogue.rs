@@ -29,8 +29,6 @@ pub struct Catalogue {
     pub models: Vec<Entry>,
     #[serde(skip)]
     configs: BTreeMap<String, Value>,
-    #[serde(skip)]
-    hf_text_configs: BTreeMap<String, Value>,
 }
 
 /// A kind of architecture: towers and projections of the same form.
@@ -226,7 +224,6 @@ static CATALOGUE: LazyLock<Catalogue> = LazyLock::new(|| {
     // The files are part of the program and a test reads them, so they cannot fail to parse.
     let mut catalogue: Catalogue = serde_json::from_str(asset!("catalogue.json")).expect("catalogue.json");
     catalogue.configs = serde_json::from_str(asset!("configs.json")).expect("configs.json");
-    catalogue.hf_text_configs = serde_json::from_str(asset!("hf_text_configs.json")).expect("hf_text_configs.json");
     catalogue
 });
 
@@ -291,11 +288,6 @@ impl Catalogue {
         }
         json!({ "model_cfg": model_cfg, "preprocess_cfg": entry.preprocess })
     }
-
-    /// What defines a text tower that open_clip would fetch from the hub: its `config.json`, cut to the encoder.
-    pub fn hf_text_config(&self, hf_model_name: &str) -> Option<&Value> {
-        self.hf_text_configs.get(hf_model_name)
-    }
 }
 
 #[cfg(test)]
@@ -355,9 +347,6 @@ mod tests {
             assert_eq!(config["embed_dim"], entry.embed_dim, "{name}");
             assert_eq!(config["vision_cfg"]["image_size"], entry.image_size, "{name}");
             assert_eq!(config["text_cfg"]["hf_tokenizer_name"].as_str(), entry.tokenizer.as_deref(), "{name}");
-            if let Some(tower) = config["text_cfg"]["hf_model_name"].as_str() {
-                assert!(catalogue.hf_text_config(tower).is_some(), "{name} needs {tower}");
-            }
             assert!(entry.bytes_f32 >= 4 * entry.parameters, "{name}");
             assert_eq!(entry.imagenet_top1.is_some(), entry.measured_by.is_some(), "{name}");
             assert!(entry.imagenet_top1.is_none_or(|top1| (0.0..=1.0).contains(&top1)), "{name}");

@@ -28,7 +28,7 @@ pub enum ModelSource {
     Path {
         /// The folder, or a safetensors or PyTorch file.
         path: PathBuf,
-        /// For a file: its configuration.
+        /// For a file: its configuration, as a file or as the name of a model of the catalogue.
         config: Option<PathBuf>,
     },
 }
@@ -70,7 +70,10 @@ impl ModelSource {
         match self {
             Self::Embedded => Ok(assets::embedded_model()),
             Self::Installed(installed) => Checkpoint::find(installed.path(), installed.config()),
-            Self::Path { path, config } => Checkpoint::find(path, config.as_deref()),
+            Self::Path { path, config } => match config.as_deref().and_then(named_config).filter(|_| path.is_file()) {
+                Some(known) => Ok(Checkpoint::with_config(path, known)),
+                None => Checkpoint::find(path, config.as_deref()),
+            },
         }
     }
 
@@ -93,6 +96,13 @@ impl ModelSource {
             Self::Path { .. } => None,
         }
     }
+}
+
+/// The configuration of the catalogue's model that `config` names, if it is no file.
+fn named_config(config: &Path) -> Option<serde_json::Value> {
+    let catalogue = Catalogue::get();
+    let entry = config.to_str().filter(|_| !config.exists()).and_then(|name| catalogue.find(name))?;
+    Some(catalogue.open_clip_config(entry))
 }
 
 /// Whether nobody would call a model so: then a missing file is the better explanation.

@@ -126,12 +126,7 @@ impl Recipe {
     /// The configuration is the catalogue's, as in open_clip, where a model's name decides and not its repository: some
     /// repositories serve a second model with another image size, and some have none.
     pub fn of(entry: &Entry, hub: &Hub) -> Self {
-        let catalogue = Catalogue::get();
-        let config = catalogue.open_clip_config(entry);
-        let tower = config["model_cfg"]["text_cfg"]["hf_model_name"].as_str();
-        let tower_config = tower.and_then(|name| catalogue.hf_text_config(name)).cloned();
-        let mut written = vec![("open_clip_config.json".to_owned(), config)];
-        written.extend(tower_config.map(|config| ("config.json".to_owned(), config)));
+        let config = Catalogue::get().open_clip_config(entry);
         let origin = match &entry.source {
             Source::Hub(source) => source.repo.clone(),
             Source::Url(source) => source.address.clone(),
@@ -139,7 +134,7 @@ impl Recipe {
         Self {
             name: entry.name.clone(),
             files: tokenizer_file(entry).into_iter().chain([weights(entry)]).collect(),
-            written,
+            written: vec![("open_clip_config.json".to_owned(), config)],
             origin,
             page: entry.repo().map(|repo| hub.page(repo)),
             licence: entry.licence.clone(),
@@ -230,9 +225,6 @@ mod tests {
         let url = openai.files[0].places.iter().find(|place| matches!(place.address, Address::Url(_))).unwrap();
         assert_eq!((url.name.as_str(), url.sha256.as_ref().unwrap().len()), ("open_clip_pytorch_model.bin", 64));
         let written: Vec<_> = recipe("xlm-roberta-base-ViT-B-32/laion5b_s13b_b90k").written;
-        assert_eq!(
-            written.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>(),
-            ["open_clip_config.json", "config.json"]
-        );
+        assert_eq!(written.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>(), ["open_clip_config.json"]);
     }
 }

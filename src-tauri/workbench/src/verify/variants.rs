@@ -204,7 +204,7 @@ fn try_with(json: &Value, checkpoint: &Checkpoint) -> Result<Option<Score>, Stri
     }
     let config = folder.path().join(Path::new(name));
     fs::write(&config, json.to_string()).map_err(|error| error.to_string())?;
-    let variant = Checkpoint { config, ..checkpoint.clone() };
+    let variant = Checkpoint { config, known_config: None, ..checkpoint.clone() };
     let described = Described::read(&variant);
     let model = Model::load(variant, None, &Device::flex()).map_err(|error| cliploupe_engine::chain(&error))?;
     Ok(Trial::run(&model, &described)?.score())
