@@ -324,7 +324,13 @@ fn preprocessing(config: &PreprocessConfig) -> Finding {
     };
     let (outcome, message) = match family {
         Some((family, ..)) => {
-            (CheckOutcome::Pass, format!("pictures are prepared as {family} models want it: {resize}, {interpolation}"))
+            let models = match *family {
+                "openai" => "OpenAI's models",
+                "half" => "SigLIP and its kin",
+                "imagenet" => "models with ImageNet's mean",
+                _ => "models of plain values",
+            };
+            (CheckOutcome::Pass, format!("pictures are prepared as {models} want it: {resize}, {interpolation}"))
         }
         None => {
             let message =
