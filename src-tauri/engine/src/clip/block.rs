@@ -137,6 +137,33 @@ pub(crate) fn split_heads(x: Tensor<3>, heads: usize) -> Tensor<4> {
     x.reshape([batch, seq, heads, width / heads]).swap_dims(1, 2)
 }
 
+/// Cuts the output of a fused projection into its `N` parts (q, k and v) and each of them into heads.
+///
+/// # Shapes
+/// - fused: `[batch, seq, N · width]`
+/// - output: `[batch, heads, seq, width / heads]` each
+pub(crate) fn split_parts<const N: usize>(fused: Tensor<3>, heads: usize) -> [Tensor<4>; N] {
+    let width = fused.dims()[2] / N;
+    std::array::from_fn(|part| split_heads(fused.clone().narrow(2, part * width, width), heads))
+}
+
+/// How much each query looks at each key: rows sum to 1.
+///
+/// # Shapes
+/// - q: `[batch, heads, queries, dim]`
+/// - k: `[batch, heads, keys, dim]`
+/// - hidden: broadcasts to the output; true where a key is not seen
+/// - output: `[batch, heads, queries, keys]`
+pub(crate) fn attention_pattern(q: Tensor<4>, k: Tensor<4>, hidden: Option<Tensor<4, Bool>>) -> Tensor<4> {
+    let [.., dim] = q.dims();
+    let scores = q.matmul(k.transpose()) / (dim as f64).sqrt();
+    let scores = match hidden {
+        Some(hidden) => scores.mask_fill(hidden, f32::NEG_INFINITY),
+        None => scores,
+    };
+    activation::softmax(scores, 3)
+}
+
 /// Puts heads back together: `[batch, heads, seq, dim]` to `[batch, seq, heads · dim]`.
 pub(crate) fn join_heads(x: Tensor<4>) -> Tensor<3> {
     let [batch, heads, seq, dim] = x.dims();
@@ -168,9 +195,7 @@ impl Attention {
     }
 
     fn q_k_v(&self, x: Tensor<3>) -> [Tensor<4>; 3] {
-        let [_, _, width] = x.dims();
-        let qkv = self.in_proj.forward(x); // [batch, seq, 3 · width]
-        [0, 1, 2].map(|part| split_heads(qkv.clone().narrow(2, part * width, width), self.heads))
+        split_parts(self.in_proj.forward(x), self.heads)
     }
 
     /// # Shapes
@@ -186,13 +211,9 @@ impl Attention {
     /// How much each position looks at each other one, per head: `[batch, heads, seq, seq]`, rows sum to 1.
     fn pattern(&self, x: Tensor<3>, sight: Sight) -> Tensor<4> {
         let [q, k, _] = self.q_k_v(x);
-        let [_, _, seq, dim] = q.dims();
-        let scores = q.matmul(k.transpose()) / (dim as f64).sqrt();
-        let scores = match sight {
-            Sight::Full => scores,
-            Sight::Causal => scores.mask_fill(hidden_future(seq, &self.out_proj.weight.device()), f32::NEG_INFINITY),
-        };
-        activation::softmax(scores, 3)
+        let [_, _, seq, _] = q.dims();
+        let hidden = (sight == Sight::Causal).then(|| hidden_future(seq, &self.out_proj.weight.device()));
+        attention_pattern(q, k, hidden)
     }
 }
 

@@ -5,7 +5,7 @@ use burn::{
     nn::Linear,
     tensor::{
         Tensor,
-        activation::{relu, softmax},
+        activation::relu,
         assert_shape,
         module::{attention, avg_pool2d},
         ops::{AttentionModuleOptions, AvgPoolOptions},
@@ -13,7 +13,7 @@ use burn::{
 };
 
 use super::{
-    block::{join_heads, split_heads},
+    block::{attention_pattern, join_heads, split_heads},
     conv::{Conv, ConvShape, to_sequence},
     position::{Grid, Rule, load_grid},
 };
@@ -130,8 +130,7 @@ impl AttentionPool2d {
         let k = split_heads(self.k_proj.forward(x.clone()), self.heads);
         let v = self.v_proj.forward(x);
         if probe.is_on() {
-            let scores = q.clone().matmul(k.clone().transpose()) / ((width / self.heads) as f64).sqrt();
-            let pattern = softmax(scores, 3).reshape([batch, self.heads, patches + 1]);
+            let pattern = attention_pattern(q.clone(), k.clone(), None).reshape([batch, self.heads, patches + 1]);
             probe.see(|| "visual.attn.pool".into(), &pattern);
             // What each cell would say if it alone were looked at (MaskCLIP).
             probe.see(|| "visual.patches".into(), &v.clone().narrow(1, 1, patches));

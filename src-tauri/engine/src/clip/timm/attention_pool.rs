@@ -3,11 +3,11 @@
 
 use burn::{
     nn::{LayerNorm, Linear},
-    tensor::{Tensor, activation, assert_shape, module::attention, ops::AttentionModuleOptions},
+    tensor::{Tensor, assert_shape, module::attention, ops::AttentionModuleOptions},
 };
 
 use crate::{
-    clip::block::{Activation, Mlp, join_heads, split_heads},
+    clip::block::{Activation, Mlp, attention_pattern, join_heads, split_heads, split_parts},
     error::LoadError,
     probe::Probe,
     weights::Weights,
@@ -55,9 +55,8 @@ impl AttentionPool {
 
     fn q_k_v(&self, x: Tensor<3>) -> [Tensor<4>; 3] {
         let [batch, _, width] = x.dims();
-        let kv = self.kv.forward(x); // [batch, seq, 2 · width]
-        let part = |index: usize| split_heads(kv.clone().narrow(2, index * width, width), self.heads);
-        [split_heads(self.query.clone().expand([batch, 1, width]), self.heads), part(0), part(1)]
+        let [k, v] = split_parts(self.kv.forward(x), self.heads);
+        [split_heads(self.query.clone().expand([batch, 1, width]), self.heads), k, v]
     }
 
     /// # Shapes
@@ -67,8 +66,7 @@ impl AttentionPool {
         let [batch, seq, width] = x.dims();
         let [q, k, v] = self.q_k_v(x);
         if probe.is_on() {
-            let scores = q.clone().matmul(k.clone().transpose()) / ((width / self.heads) as f64).sqrt();
-            let pattern = activation::softmax(scores, 3).reshape([batch, self.heads, seq]);
+            let pattern = attention_pattern(q.clone(), k.clone(), None).reshape([batch, self.heads, seq]);
             probe.see(|| "visual.attn.pool".into(), &pattern);
         }
         let attended = join_heads(attention(q, k, v, None, None, AttentionModuleOptions::default()));

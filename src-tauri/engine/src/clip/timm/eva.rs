@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     clip::{
-        block::{Activation, Mlp, join_heads, split_heads},
+        block::{Activation, Mlp, join_heads, split_heads, split_parts},
         config::VisionTowerConfig,
         conv::{Conv, ConvShape, Kernel, to_sequence},
         position::{Grid, Rule, load_grid},
@@ -299,12 +299,8 @@ impl Attention {
     }
 
     fn forward(&self, x: Tensor<3>, rope: Option<&Rope>, kept: usize) -> Tensor<3> {
-        let [.., width] = x.dims();
         let [q, k, v] = match self.qkv.as_slice() {
-            [fused] => {
-                let qkv = fused.forward(x);
-                [0, 1, 2].map(|part| split_heads(qkv.clone().narrow(2, part * width, width), self.heads))
-            }
+            [fused] => split_parts(fused.forward(x), self.heads),
             parts => [0, 1, 2].map(|part: usize| split_heads(parts[part].forward(x.clone()), self.heads)),
         };
         let turn = |x: Tensor<4>| match rope {

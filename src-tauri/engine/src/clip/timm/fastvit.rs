@@ -19,7 +19,7 @@ use serde::Deserialize;
 use super::{Request, Trunk, round_channels};
 use crate::{
     clip::{
-        block::{join_heads, split_heads},
+        block::{join_heads, split_parts},
         config::VisionTowerConfig,
         conv::{Conv, ConvShape, Kernel, layer_norm_2d, to_sequence},
     },
@@ -81,41 +81,29 @@ impl FastVitConfig {
 }
 
 fn named(name: &str, image_size: [usize; 2]) -> Option<FastVitConfig> {
-    // The four-stage variants weigh channels in the last two stages; the five-stage ones are built anew otherwise.
-    let four = |depths: [usize; 4], width: usize| FastVitConfig {
-        image_size,
-        stages: (0..4)
-            .map(|i| StageConfig {
-                depth: depths[i],
-                width: width << i,
-                mixer: if i == 3 { Mixer::Attention } else { Mixer::Convolution },
-                squeeze: i >= 2,
-            })
-            .collect(),
-        mlp_ratio: 3,
-        stem_scale_branch: true,
-        layer_norm: false,
-    };
-    let five = |depths: [usize; 5], width: usize| FastVitConfig {
-        image_size,
-        stages: (0..5)
-            .map(|i| StageConfig {
-                depth: depths[i],
-                width: width << i,
-                mixer: if i >= 3 { Mixer::Attention } else { Mixer::Convolution },
-                squeeze: false,
-            })
-            .collect(),
-        mlp_ratio: 4,
-        stem_scale_branch: false,
-        layer_norm: true,
+    let variant = |depths: &[usize], width: usize| {
+        // The variants of five stages were designed anew; only those of four weigh channels, in the last two.
+        let five = depths.len() == 5;
+        let stage = |(i, depth): (usize, &usize)| StageConfig {
+            depth: *depth,
+            width: width << i,
+            mixer: if i >= 3 { Mixer::Attention } else { Mixer::Convolution },
+            squeeze: !five && i >= 2,
+        };
+        FastVitConfig {
+            image_size,
+            stages: depths.iter().enumerate().map(stage).collect(),
+            mlp_ratio: if five { 4 } else { 3 },
+            stem_scale_branch: !five,
+            layer_norm: five,
+        }
     };
     Some(match name {
-        "fastvit_mci0" => four([2, 6, 10, 2], 64),
-        "fastvit_mci1" => four([4, 12, 20, 4], 64),
-        "fastvit_mci2" => four([4, 12, 24, 4], 80),
-        "fastvit_mci3" => five([2, 12, 24, 4, 2], 96),
-        "fastvit_mci4" => five([2, 12, 24, 4, 4], 128),
+        "fastvit_mci0" => variant(&[2, 6, 10, 2], 64),
+        "fastvit_mci1" => variant(&[4, 12, 20, 4], 64),
+        "fastvit_mci2" => variant(&[4, 12, 24, 4], 80),
+        "fastvit_mci3" => variant(&[2, 12, 24, 4, 2], 96),
+        "fastvit_mci4" => variant(&[2, 12, 24, 4, 4], 128),
         _ => return None,
     })
 }
@@ -163,10 +151,7 @@ pub(super) fn trunk(request: &Request<'_>) -> Result<Option<Trunk>, LoadError> {
 /// `NAME.conv_kxk.0` is the convolution, `NAME.conv_scale` one of a single cell, `NAME.identity` a norm alone; the latter
 /// is there where input and output are of one shape.
 fn mobile_one(weights: &Weights, name: &str, shape: ConvShape, scale_branch: bool) -> Result<Kernel, LoadError> {
-    let branch = |part: &str, shape: ConvShape| {
-        let (conv, norm) = (format!("{name}.{part}.conv"), format!("{name}.{part}.bn"));
-        Kernel::load(weights, &conv, shape, false)?.with_batch_norm(weights, &norm, BATCH_NORM_EPSILON)
-    };
+    let branch = |part: &str, shape| normed(weights, &format!("{name}.{part}"), shape);
     let mut kernel = branch("conv_kxk.0", shape)?;
     if shape.kernel > 1 && scale_branch {
         kernel = kernel.plus(&branch("conv_scale", shape.shrunk())?);
@@ -175,6 +160,12 @@ fn mobile_one(weights: &Weights, name: &str, shape: ConvShape, scale_branch: boo
         kernel = kernel.plus(&normed_identity(weights, name, shape)?);
     }
     Ok(kernel)
+}
+
+/// The convolution `NAME.conv` with its BatchNorm `NAME.bn`.
+fn normed(weights: &Weights, name: &str, shape: ConvShape) -> Result<Kernel, LoadError> {
+    let kernel = Kernel::load(weights, &format!("{name}.conv"), shape, false)?;
+    kernel.with_batch_norm(weights, &format!("{name}.bn"), BATCH_NORM_EPSILON)
 }
 
 /// The BatchNorm `NAME.identity` as a convolution.
@@ -215,9 +206,8 @@ impl Downsample {
     fn load(weights: &Weights, name: &str, inputs: usize, stage: &StageConfig) -> Result<Self, LoadError> {
         let width = stage.width;
         let branch = |part: &str, kernel: usize| {
-            let (conv, norm) = (format!("{name}.proj.0.{part}.conv"), format!("{name}.proj.0.{part}.bn"));
             let shape = ConvShape { groups: inputs, ..ConvShape::centred(inputs, width, kernel, 2) };
-            Kernel::load(weights, &conv, shape, false)?.with_batch_norm(weights, &norm, BATCH_NORM_EPSILON)
+            normed(weights, &format!("{name}.proj.0.{part}"), shape)
         };
         // timm `SqueezeExcite`: a quarter of the channels, in steps of 8.
         let squeeze = stage.squeeze.then(|| {
@@ -255,7 +245,7 @@ impl ConvMlp {
         let depthwise = ConvShape::centred(width, width, 7, 1).depthwise();
         let gamma = weights.values(scale, &[width, 1, 1])?;
         Ok(Self {
-            conv: Conv::with_batch_norm(weights, &part("conv.conv"), &part("conv.bn"), depthwise, BATCH_NORM_EPSILON)?,
+            conv: normed(weights, &part("conv"), depthwise)?.into_conv(weights),
             fc1: Conv::load(weights, &part("fc1"), ConvShape::point(width, ratio * width))?,
             fc2: Kernel::load(weights, &part("fc2"), ConvShape::point(ratio * width, width), true)?
                 .scaled(&gamma)
@@ -317,9 +307,7 @@ impl Attention {
 
     fn forward(&self, x: Tensor<4>) -> Tensor<4> {
         let [batch, width, rows, columns] = x.dims();
-        let qkv = self.qkv.forward(to_sequence(self.norm.forward(x)));
-        let [q, k, v] =
-            [0, 1, 2].map(|part: usize| split_heads(qkv.clone().narrow(2, part * width, width), width / HEAD));
+        let [q, k, v] = split_parts(self.qkv.forward(to_sequence(self.norm.forward(x))), width / HEAD);
         let found = join_heads(attention(q, k, v, None, None, AttentionModuleOptions::default()));
         let out = self.proj.forward(found) * self.scale.clone();
         out.swap_dims(1, 2).reshape([batch, width, rows, columns])
