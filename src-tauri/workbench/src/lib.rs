@@ -17,6 +17,7 @@ pub mod store;
 mod table;
 mod thumbnails;
 pub mod verify;
+mod whole_file;
 mod workbench;
 mod worker;
 

@@ -1,8 +1,7 @@
 //! What is remembered between two starts: label set, model, device, where models come from.
 
 use std::{
-    fs,
-    io::{self, Write},
+    fs, io,
     path::{Path, PathBuf},
 };
 
@@ -11,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     assets,
     messages::{LabelSettings, Problem, ProblemCode},
+    whole_file,
 };
 
 /// The settings file's content.
@@ -85,13 +85,8 @@ impl Settings {
     }
 
     fn write(&self, path: &Path) -> io::Result<()> {
-        let folder = path.parent().unwrap_or(Path::new("."));
-        fs::create_dir_all(folder)?;
-        let mut file = tempfile::NamedTempFile::new_in(folder)?;
-        file.write_all(&serde_json::to_vec_pretty(self)?)?;
-        file.as_file().sync_all()?;
-        file.persist(path)?;
-        Ok(())
+        fs::create_dir_all(path.parent().unwrap_or(Path::new(".")))?;
+        whole_file::write(path, &serde_json::to_vec_pretty(self)?)
     }
 }
 

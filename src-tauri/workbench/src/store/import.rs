@@ -81,22 +81,12 @@ impl Store {
             }
             result
         });
-        match result {
-            Ok(installed) => {
-                meter.state(TransferState::Done, None);
-                Ok(Outcome::Installed(Box::new(installed)))
-            }
+        let result = result.map_err(|error| match error {
             // A copy begins anew; only downloads are worth going on with.
-            Err(DownloadError::Stopped(Stop::Pause | Stop::Cancel)) => {
-                meter.state(TransferState::Cancelled, None);
-                Ok(Outcome::Cancelled)
-            }
-            Err(error) => {
-                let problem = error.problem(&name, None);
-                meter.state(TransferState::Failed, Some(problem.clone()));
-                Err(problem)
-            }
-        }
+            DownloadError::Stopped(Stop::Pause) => DownloadError::Stopped(Stop::Cancel),
+            other => other,
+        });
+        Outcome::of(result, &name, None, &mut meter)
     }
 
     fn require_no_download(&self, lock: &Lock) -> Result<(), Problem> {

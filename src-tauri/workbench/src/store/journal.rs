@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, io, path::Path};
 use cliploupe_engine::files::Files;
 use serde::{Deserialize, Serialize};
 
-use super::record::write_whole;
+use crate::whole_file;
 
 /// A journal lists a handful of files.
 const MAX_JOURNAL_BYTES: u64 = 1 << 20;
@@ -44,6 +44,6 @@ impl Journal {
 
     /// Writes it.
     pub fn write(&self, path: &Path) -> io::Result<()> {
-        write_whole(path, &serde_json::to_vec_pretty(self)?)
+        whole_file::write(path, &serde_json::to_vec_pretty(self)?)
     }
 }

@@ -8,10 +8,12 @@ use super::{
     http::Client,
     journal::{FileState, Journal},
     meter::Meter,
-    record::write_whole,
     strict,
 };
-use crate::messages::{Problem, Transfer, TransferState};
+use crate::{
+    messages::{Problem, Transfer, TransferState},
+    whole_file,
+};
 
 /// How a download ended, if nothing went wrong.
 #[derive(Debug)]
@@ -22,6 +24,29 @@ pub enum Outcome {
     Paused,
     /// A person stopped it; nothing is kept.
     Cancelled,
+}
+
+impl Outcome {
+    /// How a download or a copy ended, which the meter's onlooker hears too. `page` is where a licence is accepted.
+    pub(super) fn of(
+        result: Result<Installed, DownloadError>,
+        name: &str,
+        page: Option<&str>,
+        meter: &mut Meter,
+    ) -> Result<Self, Problem> {
+        let (state, outcome) = match result {
+            Ok(installed) => (TransferState::Done, Self::Installed(Box::new(installed))),
+            Err(DownloadError::Stopped(Stop::Pause)) => (TransferState::Paused, Self::Paused),
+            Err(DownloadError::Stopped(Stop::Cancel)) => (TransferState::Cancelled, Self::Cancelled),
+            Err(error) => {
+                let problem = error.problem(name, page);
+                meter.state(TransferState::Failed, Some(problem.clone()));
+                return Err(problem);
+            }
+        };
+        meter.state(state, None);
+        Ok(outcome)
+    }
 }
 
 /// A file whose place is known.
@@ -64,25 +89,7 @@ impl Store {
             }
             result
         });
-        match result {
-            Ok(installed) => {
-                meter.state(TransferState::Done, None);
-                Ok(Outcome::Installed(Box::new(installed)))
-            }
-            Err(DownloadError::Stopped(Stop::Pause)) => {
-                meter.state(TransferState::Paused, None);
-                Ok(Outcome::Paused)
-            }
-            Err(DownloadError::Stopped(Stop::Cancel)) => {
-                meter.state(TransferState::Cancelled, None);
-                Ok(Outcome::Cancelled)
-            }
-            Err(error) => {
-                let problem = error.problem(&recipe.name, recipe.page.as_deref());
-                meter.state(TransferState::Failed, Some(problem.clone()));
-                Err(problem)
-            }
-        }
+        Outcome::of(result, &recipe.name, recipe.page.as_deref(), &mut meter)
     }
 
     fn pull_locked(
@@ -312,7 +319,7 @@ impl<'a> Pull<'a> {
             .map(|(name, json)| {
                 let path = self.incoming.join(name);
                 let bytes = format!("{json:#}\n").into_bytes();
-                write_whole(&path, &bytes).map_err(DownloadError::disk("write", &path))?;
+                whole_file::write(&path, &bytes).map_err(DownloadError::disk("write", &path))?;
                 Ok(RecordFile { name: name.clone(), bytes: bytes.len() as u64, sha256: sha256(&bytes) })
             })
             .collect()

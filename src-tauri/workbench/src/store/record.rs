@@ -1,14 +1,14 @@
 //! What is remembered of an installed model: `cliploupe.json` in its folder.
 
 use std::{
-    io::{self, Write},
+    io,
     path::{Path, PathBuf},
 };
 
 use cliploupe_engine::files::Files;
 use serde::{Deserialize, Serialize};
 
-use crate::messages::InstalledFile;
+use crate::{messages::InstalledFile, whole_file};
 
 /// Its file name.
 pub const RECORD: &str = "cliploupe.json";
@@ -91,7 +91,7 @@ impl Record {
 
     /// Writes it into `folder`.
     pub fn write(&self, folder: &Path) -> io::Result<()> {
-        write_whole(&folder.join(RECORD), &serde_json::to_vec_pretty(self)?)
+        whole_file::write(&folder.join(RECORD), &serde_json::to_vec_pretty(self)?)
     }
 
     /// Bytes of all files.
@@ -110,16 +110,6 @@ impl From<RecordFile> for InstalledFile {
     fn from(file: RecordFile) -> Self {
         Self { name: file.name, bytes: file.bytes, sha256: file.sha256 }
     }
-}
-
-/// Writes a file, all of it or nothing.
-pub fn write_whole(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let folder = path.parent().unwrap_or(Path::new("."));
-    let mut file = tempfile::NamedTempFile::new_in(folder)?;
-    file.write_all(bytes)?;
-    file.as_file().sync_all()?;
-    file.persist(path)?;
-    Ok(())
 }
 
 #[cfg(test)]

@@ -303,16 +303,16 @@ fn pooling(model: &Model, described: &variants::Described) -> Finding {
 }
 
 /// Mean and standard deviation, and whose they are. open_clip constants.py and its pretrained tags.
-const FAMILIES: [(&str, [f32; 3], [f32; 3]); 4] = [
-    ("openai", [0.481_454_66, 0.457_827_5, 0.408_210_73], [0.268_629_54, 0.261_302_6, 0.275_777_1]),
-    ("half", [0.5; 3], [0.5; 3]),
-    ("imagenet", [0.485, 0.456, 0.406], [0.229, 0.224, 0.225]),
-    ("zeroOne", [0.0; 3], [1.0; 3]),
+const FAMILIES: [(&str, &str, [f32; 3], [f32; 3]); 4] = [
+    ("openai", "OpenAI's models", [0.481_454_66, 0.457_827_5, 0.408_210_73], [0.268_629_54, 0.261_302_6, 0.275_777_1]),
+    ("half", "SigLIP and its kin", [0.5; 3], [0.5; 3]),
+    ("imagenet", "models with ImageNet's mean", [0.485, 0.456, 0.406], [0.229, 0.224, 0.225]),
+    ("zeroOne", "models of plain values", [0.0; 3], [1.0; 3]),
 ];
 
 fn preprocessing(config: &PreprocessConfig) -> Finding {
     let near = |a: &[f32; 3], b: &[f32; 3]| a.iter().zip(b).all(|(a, b)| (a - b).abs() < 1e-4);
-    let family = FAMILIES.iter().find(|(_, mean, std)| near(&config.mean, mean) && near(&config.std, std));
+    let family = FAMILIES.iter().find(|(_, _, mean, std)| near(&config.mean, mean) && near(&config.std, std));
     let resize = match config.resize_mode {
         ResizeMode::Shortest => "shortest",
         ResizeMode::Longest => "longest",
@@ -323,13 +323,7 @@ fn preprocessing(config: &PreprocessConfig) -> Finding {
         Interpolation::Bilinear => "bilinear",
     };
     let (outcome, message) = match family {
-        Some((family, ..)) => {
-            let models = match *family {
-                "openai" => "OpenAI's models",
-                "half" => "SigLIP and its kin",
-                "imagenet" => "models with ImageNet's mean",
-                _ => "models of plain values",
-            };
+        Some((_, models, ..)) => {
             (CheckOutcome::Pass, format!("pictures are prepared as {models} want it: {resize}, {interpolation}"))
         }
         None => {
