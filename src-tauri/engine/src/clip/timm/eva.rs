@@ -10,7 +10,7 @@ use burn::{
 use serde::Deserialize;
 
 use super::{
-    Request, Trunk,
+    Request, Sizes, Trunk,
     attention_pool::{AttentionPool, AttentionPoolConfig},
 };
 use crate::{
@@ -104,10 +104,7 @@ impl EvaConfig {
 struct Row {
     kind: Kind,
     patch_size: usize,
-    width: usize,
-    layers: usize,
-    heads: usize,
-    mlp_ratio: f64,
+    sizes: Sizes,
     reference: [usize; 2],
 }
 
@@ -126,10 +123,7 @@ fn named(name: &str) -> Option<Row> {
     let row = |kind, patch_size, width, layers, heads, mlp_ratio, reference| Row {
         kind,
         patch_size,
-        width,
-        layers,
-        heads,
-        mlp_ratio,
+        sizes: Sizes { width, layers, heads, mlp_ratio },
         reference: [reference; 2],
     };
     Some(match name {
@@ -151,24 +145,15 @@ fn named(name: &str) -> Option<Row> {
 #[derive(Deserialize, Default)]
 #[serde(deny_unknown_fields, default)]
 struct Kwargs {
-    // Tensors of positions would not fit another size than `vision_cfg.image_size`.
-    #[serde(rename = "img_size")]
-    _img_size: Option<usize>,
-    embed_dim: Option<usize>,
-    depth: Option<usize>,
-    num_heads: Option<usize>,
-    mlp_ratio: Option<f64>,
     attn_pool_num_heads: Option<usize>,
 }
 
 /// The trunk that the request names, if it is one of these.
 pub(super) fn trunk(request: &Request<'_>) -> Result<Option<Trunk>, LoadError> {
-    const SECTION: &str = "timm_model_kwargs";
     let Some(row) = named(request.name) else { return Ok(None) };
-    let kwargs: Kwargs = request.kwargs()?;
+    let (sizes, kwargs) = request.sizes::<Kwargs>(row.sizes)?;
+    let Sizes { width, layers, heads, .. } = sizes;
     let context = request.context;
-    let width = context.size("timm_model_kwargs.embed_dim", kwargs.embed_dim.unwrap_or(row.width))?;
-    let heads = context.heads(width, kwargs.num_heads.unwrap_or(row.heads), SECTION)?;
     request.holds_patches(row.patch_size)?;
     let is_pe = matches!(row.kind, Kind::Pe | Kind::PeWithoutClass);
     let epsilon = if is_pe { 1e-5 } else { 1e-6 };
@@ -191,10 +176,10 @@ pub(super) fn trunk(request: &Request<'_>) -> Result<Option<Trunk>, LoadError> {
     let config = EvaConfig {
         image_size: request.image_size,
         patch_size: row.patch_size,
-        layers: context.size("timm_model_kwargs.depth", kwargs.depth.unwrap_or(row.layers))?,
+        layers,
         width,
         heads,
-        mlp_width: context.mlp_width(width, kwargs.mlp_ratio.unwrap_or(row.mlp_ratio), SECTION)?,
+        mlp_width: sizes.mlp_width(),
         gated_mlp: row.kind == Kind::Eva02,
         qkv: match row.kind {
             Kind::Eva01 | Kind::Eva02PostNorm => QkvKind::FusedWithoutKeyBias,

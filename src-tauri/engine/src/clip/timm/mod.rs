@@ -44,6 +44,28 @@ impl Request<'_> {
         }
     }
 
+    /// The sizes of a transformer, and the family's own replacements; `default` is what the name stands for.
+    pub fn sizes<T: for<'de> Deserialize<'de> + Default>(&self, default: Sizes) -> Result<(Sizes, T), LoadError> {
+        const SECTION: &str = "timm_model_kwargs";
+        let mut rest = self.kwargs.cloned();
+        let mut common = serde_json::Map::new();
+        if let Some(Value::Object(map)) = &mut rest {
+            for key in ["img_size", "embed_dim", "depth", "num_heads", "mlp_ratio"] {
+                common.extend(map.remove_entry(key));
+            }
+        }
+        let given: CommonKwargs = self.context.parse(Value::Object(common), "vision_cfg.timm_model_kwargs")?;
+        let width = self.context.size("timm_model_kwargs.embed_dim", given.embed_dim.unwrap_or(default.width))?;
+        let sizes = Sizes {
+            width,
+            layers: self.context.size("timm_model_kwargs.depth", given.depth.unwrap_or(default.layers))?,
+            heads: self.context.heads(width, given.num_heads.unwrap_or(default.heads), SECTION)?,
+            mlp_ratio: given.mlp_ratio.unwrap_or(default.mlp_ratio),
+        };
+        self.context.mlp_width(width, sizes.mlp_ratio, SECTION)?;
+        Ok((sizes, Request { kwargs: rest.as_ref(), ..*self }.kwargs()?))
+    }
+
     /// Refuses replacements, for a family that has none.
     pub fn no_kwargs(&self) -> Result<(), LoadError> {
         match self.kwargs {
@@ -80,6 +102,39 @@ impl Request<'_> {
         }
         Ok(())
     }
+}
+
+/// The sizes of a transformer.
+#[derive(Clone, Copy)]
+pub struct Sizes {
+    /// Inner size.
+    pub width: usize,
+    /// Number of blocks.
+    pub layers: usize,
+    /// Attention heads; divides `width`.
+    pub heads: usize,
+    /// Hidden size of the MLP over `width`; a fraction of the product is cut off.
+    pub mlp_ratio: f64,
+}
+
+impl Sizes {
+    /// Hidden size of the MLP, as Python's `int` gives it.
+    pub fn mlp_width(&self) -> usize {
+        (self.width as f64 * self.mlp_ratio) as usize
+    }
+}
+
+/// What `timm_model_kwargs` may say of any transformer.
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields, default)]
+struct CommonKwargs {
+    // Tensors of positions would not fit another size than `vision_cfg.image_size`.
+    #[serde(rename = "img_size")]
+    _img_size: Option<usize>,
+    embed_dim: Option<usize>,
+    depth: Option<usize>,
+    num_heads: Option<usize>,
+    mlp_ratio: Option<f64>,
 }
 
 /// A trunk, and what a head around it needs to know.

@@ -8,7 +8,7 @@ use burn::{
 use serde::Deserialize;
 
 use super::{
-    Request, Trunk,
+    Request, Sizes, Trunk,
     attention_pool::{AttentionPool, AttentionPoolConfig},
     vitamin::{self, MbConvConfig, MbConvStages},
 };
@@ -105,19 +105,16 @@ impl TimmVitConfig {
 #[derive(Clone, Copy)]
 struct Row {
     patch_size: usize,
-    width: usize,
-    layers: usize,
-    heads: usize,
-    mlp_ratio: f64,
+    sizes: Sizes,
     activation: Activation,
 }
 
 const fn row(patch_size: usize, width: usize, layers: usize, heads: usize, activation: Activation) -> Row {
-    Row { patch_size, width, layers, heads, mlp_ratio: 4.0, activation }
+    Row { patch_size, sizes: Sizes { width, layers, heads, mlp_ratio: 4.0 }, activation }
 }
 
 const fn so400m(patch_size: usize, activation: Activation) -> Row {
-    Row { mlp_ratio: 3.7362, ..row(patch_size, 1152, 27, 16, activation) }
+    Row { patch_size, sizes: Sizes { width: 1152, layers: 27, heads: 16, mlp_ratio: 3.7362 }, activation }
 }
 
 /// The SigLIP towers of timm. Whether GELU is exact depends on the name: JAX's weights want tanh, and the names from
@@ -146,13 +143,6 @@ fn siglip_row(name: &str) -> Option<Row> {
 #[derive(Deserialize, Default)]
 #[serde(deny_unknown_fields, default)]
 struct Kwargs {
-    // Tensors of positions would not fit another size than `vision_cfg.image_size`.
-    #[serde(rename = "img_size")]
-    _img_size: Option<usize>,
-    embed_dim: Option<usize>,
-    depth: Option<usize>,
-    num_heads: Option<usize>,
-    mlp_ratio: Option<f64>,
     conv_stem_channels: Option<[usize; 3]>,
 }
 
@@ -165,9 +155,17 @@ pub(super) fn trunk(request: &Request<'_>) -> Result<Option<Trunk>, LoadError> {
         (None, "vit_base_mci_224") => (row(16, 768, 12, 12, Activation::Gelu), 1e-6),
         _ => return Ok(None),
     };
-    let kwargs: Kwargs = request.kwargs()?;
-    let width = kwargs.embed_dim.unwrap_or(row.width);
-    let (block, layers) = sized_block(request, row, kwargs.depth, width, kwargs.num_heads, kwargs.mlp_ratio, epsilon)?;
+    let (sizes, kwargs) = request.sizes::<Kwargs>(row.sizes)?;
+    let Sizes { width, layers, heads, .. } = sizes;
+    let block = BlockConfig {
+        width,
+        heads,
+        mlp_width: sizes.mlp_width(),
+        activation: row.activation,
+        mlp: MlpKind::Plain,
+        epsilon,
+        layer_scale: false,
+    };
     request.holds_patches(row.patch_size)?;
     let is_mci = request.name == "vit_base_mci_224";
     if kwargs.conv_stem_channels.is_some() && !is_mci {
@@ -213,28 +211,6 @@ pub(super) fn trunk(request: &Request<'_>) -> Result<Option<Trunk>, LoadError> {
         features: width,
         classifier: "visual.trunk.head",
     }))
-}
-
-fn sized_block(
-    request: &Request<'_>,
-    row: Row,
-    depth: Option<usize>,
-    width: usize,
-    heads: Option<usize>,
-    mlp_ratio: Option<f64>,
-    epsilon: f64,
-) -> Result<(BlockConfig, usize), LoadError> {
-    let context = request.context;
-    let block = BlockConfig {
-        width: context.size("timm_model_kwargs.embed_dim", width)?,
-        heads: context.heads(width, heads.unwrap_or(row.heads), "timm_model_kwargs.embed_dim")?,
-        mlp_width: context.mlp_width(width, mlp_ratio.unwrap_or(row.mlp_ratio), "timm_model_kwargs")?,
-        activation: row.activation,
-        mlp: MlpKind::Plain,
-        epsilon,
-        layer_scale: false,
-    };
-    Ok((block, context.size("timm_model_kwargs.depth", depth.unwrap_or(row.layers))?))
 }
 
 #[derive(Debug)]

@@ -8,7 +8,7 @@ use burn::{
 use serde::Deserialize;
 
 use super::{
-    Request, Trunk, round_channels,
+    Request, Sizes, Trunk, round_channels,
     vit::{PoolConfig, StemConfig, TimmVitConfig},
 };
 use crate::{
@@ -43,12 +43,6 @@ pub struct MbConvConfig {
 #[derive(Deserialize, Default)]
 #[serde(deny_unknown_fields, default)]
 struct Kwargs {
-    #[serde(rename = "img_size")]
-    _img_size: Option<usize>,
-    embed_dim: Option<usize>,
-    depth: Option<usize>,
-    num_heads: Option<usize>,
-    mlp_ratio: Option<f64>,
     embed_cfg: Option<EmbedCfg>,
 }
 
@@ -62,7 +56,6 @@ struct EmbedCfg {
 
 /// The trunk that the request names, if it is one of these.
 pub(super) fn trunk(request: &Request<'_>) -> Result<Option<Trunk>, LoadError> {
-    const SECTION: &str = "timm_model_kwargs";
     let (stem_width, widths, layers, heads) = match request.name {
         "vitamin_small_224" => (64, [64, 128, 384], 14, 6),
         "vitamin_base_224" => (128, [128, 256, 768], 14, 12),
@@ -74,7 +67,9 @@ pub(super) fn trunk(request: &Request<'_>) -> Result<Option<Trunk>, LoadError> {
         _ => return Ok(None),
     };
     let context = request.context;
-    let kwargs: Kwargs = request.kwargs()?;
+    let default = Sizes { width: widths[2], layers, heads, mlp_ratio: 2.0 };
+    let (sizes, kwargs) = request.sizes::<Kwargs>(default)?;
+    let width = sizes.width;
     request.pool(&["", "avg"])?;
     request.bounded_image()?;
     request.holds_patches(STRIDE)?;
@@ -84,7 +79,6 @@ pub(super) fn trunk(request: &Request<'_>) -> Result<Option<Trunk>, LoadError> {
         let [first, second, _] = given.depths;
         stem = MbConvConfig { stem_width: given.stem_width, widths: given.embed_dim, depths: [first, second] };
     }
-    let width = context.size("timm_model_kwargs.embed_dim", kwargs.embed_dim.unwrap_or(widths[2]))?;
     for size in stem.widths.into_iter().chain(stem.depths).chain([stem.stem_width]) {
         context.size("timm_model_kwargs.embed_cfg", size)?;
     }
@@ -93,8 +87,8 @@ pub(super) fn trunk(request: &Request<'_>) -> Result<Option<Trunk>, LoadError> {
     }
     let block = BlockConfig {
         width,
-        heads: context.heads(width, kwargs.num_heads.unwrap_or(heads), SECTION)?,
-        mlp_width: context.mlp_width(width, kwargs.mlp_ratio.unwrap_or(2.0), SECTION)?,
+        heads: sizes.heads,
+        mlp_width: sizes.mlp_width(),
         activation: Activation::Gelu,
         mlp: MlpKind::GeGlu,
         epsilon: LAYER_NORM_EPSILON,
@@ -103,7 +97,7 @@ pub(super) fn trunk(request: &Request<'_>) -> Result<Option<Trunk>, LoadError> {
     let config = TimmVitConfig {
         image_size: request.image_size,
         stem: StemConfig::MbConv(stem),
-        layers: context.size("timm_model_kwargs.depth", kwargs.depth.unwrap_or(layers))?,
+        layers: sizes.layers,
         block,
         class_token: false,
         class_position: false,
