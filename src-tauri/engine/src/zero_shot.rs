@@ -34,23 +34,34 @@ pub struct Score {
 
 /// Unit embeddings of tokenised texts.
 ///
-/// Texts of like length share a batch, so that few positions are computed in vain; the result is in the order given.
-///
 /// # Shapes
 /// - tokens: one text per row
 /// - output: `[text, embed]`, row-major
 pub fn text_embeddings(clip: &Clip, tokens: &TokenBatch) -> Vec<f32> {
+    let projection = clip.text_projection();
+    of_texts(clip, tokens, projection.config().output_dim, |pooled| normalise(projection.forward(pooled)))
+}
+
+/// Pooled features of tokenised texts, before the projection.
+///
+/// # Shapes
+/// - tokens: one text per row
+/// - output: `[text, width]`, row-major
+pub fn text_pooled(clip: &Clip, tokens: &TokenBatch) -> Vec<f32> {
+    of_texts(clip, tokens, clip.text_projection().config().input_dim, |pooled| pooled)
+}
+
+/// Texts of like length share a batch, so that few positions are computed in vain; the result is in the order given.
+fn of_texts(clip: &Clip, tokens: &TokenBatch, size: usize, then: impl Fn(Tensor<2>) -> Tensor<2>) -> Vec<f32> {
     let rows: Vec<&[u32]> = tokens.rows().collect();
     let mut order: Vec<usize> = (0..rows.len()).collect();
     order.sort_by_key(|row| used_length(rows[*row]));
-    let embed = clip.text_projection().config().output_dim;
-    let mut out = vec![0.0; rows.len() * embed];
+    let mut out = vec![0.0; rows.len() * size];
     for group in order.chunks(TEXT_BATCH) {
         let ids = group.iter().flat_map(|row| rows[*row]).copied().collect();
-        let pooled = clip.text_pooled_short(&TokenBatch::new(ids, tokens.length()));
-        let vectors = read(normalise(clip.text_projection().forward(pooled)));
-        for (row, vector) in group.iter().zip(vectors.chunks_exact(embed)) {
-            out[row * embed..][..embed].copy_from_slice(vector);
+        let vectors = read(then(clip.text_pooled_short(&TokenBatch::new(ids, tokens.length()))));
+        for (row, vector) in group.iter().zip(vectors.chunks_exact(size)) {
+            out[row * size..][..size].copy_from_slice(vector);
         }
     }
     out
@@ -114,6 +125,11 @@ impl Scoring {
     pub fn of(clip: &Clip) -> Self {
         let kind = if clip.logit_bias().is_some() { ScoreKind::Sigmoid } else { ScoreKind::Softmax };
         Self { kind, scale: clip.logit_scale(), bias: clip.logit_bias().unwrap_or(0.0) }
+    }
+
+    /// What is added to a logit, for a model that was trained with a sigmoid.
+    pub fn logit_bias(&self) -> Option<f32> {
+        (self.kind == ScoreKind::Sigmoid).then_some(self.bias)
     }
 
     /// Scores of one picture against all labels of a set.

@@ -59,6 +59,29 @@ pub fn cka(x: &Matrix, y: &Matrix) -> Result<f64, AnalysisError> {
     Ok(y.transposed_times(&x)?.frobenius_norm().powi(2) / own)
 }
 
+/// What the best rotation and scaling of one table leaves unexplained of the other, as a share of its energy: with both
+/// centred and at ‖·‖_F = 1, min over orthogonal Q and numbers c of ‖X − c·Y Q‖_F² = 1 − (Σσ(XᵀY))² (Schönemann 1966;
+/// with the scaling, Gower 1975). 0 if one is a rotation and scaling of the other, 1 if nothing is shared. Unlike
+/// [`cka`], every direction counts by its length and not by its energy. A narrower table is one with zeros behind.
+///
+/// # Shapes
+/// - x: `[row, any]`
+/// - y: `[row, any]`
+pub fn procrustes(x: &Matrix, y: &Matrix) -> Result<f64, AnalysisError> {
+    let (left, right) = (x.shape(), y.shape());
+    if left[0] != right[0] {
+        return Err(AnalysisError::Shapes { figure: "the Procrustes distance", left, right });
+    }
+    let (x, y) = (x.centred(), y.centred());
+    let lengths = x.frobenius_norm() * y.frobenius_norm();
+    if lengths == 0.0 {
+        let input = "features that are all the same";
+        return Err(AnalysisError::Undefined { figure: "the Procrustes distance", input });
+    }
+    let shared = x.transposed_times(&y)?.singular_values()?.iter().sum::<f64>() / lengths;
+    Ok((1.0 - shared * shared).clamp(0.0, 1.0))
+}
+
 /// 1 − ‖V_rᵀx‖²/‖x‖² of each row: the share of a feature's energy in the directions that W maps to zero, which the
 /// projection throws away. r is the rank of W and V its right singular vectors. 0 for a row of zeros.
 ///
@@ -176,6 +199,24 @@ mod tests {
             cka(&ramp, &matrix([[2.0], [2.0], [2.0]])).unwrap_err().to_string(),
             "CKA is not defined for features that are all the same"
         );
+    }
+
+    #[test]
+    fn procrustes_sees_through_rotation_scale_and_shift_only() {
+        let x = matrix([[1.0, 0.0], [0.0, 2.0], [-1.0, 1.0], [3.0, -1.0]]);
+        let (sin, cos) = 0.7f64.sin_cos();
+        // A rotation with a reflection into three dimensions.
+        let turn = matrix([[5.0 * cos, -5.0 * sin, 0.0], [-5.0 * sin, -5.0 * cos, 0.0]]);
+        let turned = x.times(&turn).unwrap();
+        let moved = turned.rows().flat_map(|row| row.iter().map(|value| value + 9.0)).collect();
+        assert!(procrustes(&x, &Matrix::new(4, 3, moved).unwrap()).unwrap() < 1e-14);
+        let (ramp, parabola) = (matrix([[-1.0], [0.0], [1.0]]), matrix([[1.0], [0.0], [1.0]]));
+        assert!(close(procrustes(&ramp, &parabola).unwrap(), 1.0));
+        // Of (2, 0), (−2, 0), (0, 1), (0, −1) the line keeps 8 of 10, with the best scaling.
+        let cross = matrix([[2.0, 0.0], [-2.0, 0.0], [0.0, 1.0], [0.0, -1.0]]);
+        let line = matrix([[1.0], [-1.0], [0.0], [0.0]]);
+        assert!(close(procrustes(&cross, &line).unwrap(), 0.2));
+        assert!(procrustes(&ramp, &x).is_err() && procrustes(&ramp, &matrix([[2.0], [2.0], [2.0]])).is_err());
     }
 
     #[test]

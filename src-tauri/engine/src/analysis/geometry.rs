@@ -76,6 +76,29 @@ pub fn cosine(a: &[f64], b: &[f64]) -> f64 {
     if lengths == 0.0 { 0.0 } else { dot(a, b) / lengths }
 }
 
+/// How much of a mean vector m is a bias b.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct OfMean {
+    /// ‖m‖.
+    pub mean_norm: f64,
+    /// cos(b, m).
+    pub cosine: f64,
+    /// b·m/‖m‖²: the share of the mean that is the bias. It can be below 0 or above 1.
+    pub explained: f64,
+}
+
+/// What of the mean of un-normalised vectors is the bias, or the effective bias, of their head: the rest comes from the
+/// mean of what is in front. None for a mean of zero.
+///
+/// # Panics
+/// If the lengths differ.
+pub fn of_mean(bias: &[f64], mean: &[f64]) -> Option<OfMean> {
+    assert_eq!(bias.len(), mean.len(), "a bias and a mean of one space");
+    let mean_norm = norm(mean);
+    let explained = dot(bias, mean) / mean_norm.powi(2);
+    (mean_norm > 0.0).then(|| OfMean { mean_norm, cosine: cosine(bias, mean), explained })
+}
+
 /// The angle of two unit vectors, in radians (Kahan).
 fn angle(a: &[f64], b: &[f64]) -> f64 {
     let length = |sign: f64| a.iter().zip(b).map(|(a, b)| (a + sign * b).powi(2)).sum::<f64>().sqrt();
@@ -144,5 +167,14 @@ mod tests {
     fn cosines_by_hand() {
         assert!((cosine(&[3.0, 0.0], &[1.0, 1.0]) - 0.5f64.sqrt()).abs() < 1e-15);
         assert_eq!(cosine(&[0.0, 0.0], &[1.0, 1.0]), 0.0);
+    }
+
+    #[test]
+    fn the_share_of_a_mean_by_hand() {
+        let found = of_mean(&[4.0, 3.0], &[2.0, 0.0]).unwrap();
+        assert_eq!((found.mean_norm, found.explained), (2.0, 2.0));
+        assert!((found.cosine - 0.8).abs() < 1e-15);
+        assert_eq!(of_mean(&[0.0, 0.0], &[2.0, 0.0]).unwrap().explained, 0.0);
+        assert!(of_mean(&[1.0, 0.0], &[0.0, 0.0]).is_none());
     }
 }

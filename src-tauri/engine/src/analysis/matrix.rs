@@ -129,7 +129,7 @@ impl Matrix {
     }
 
     /// A run of rows.
-    pub(super) fn row_range(&self, range: Range<usize>) -> Self {
+    pub(crate) fn row_range(&self, range: Range<usize>) -> Self {
         let (start, end) = (range.start * self.columns, range.end * self.columns);
         Self { rows: range.len(), columns: self.columns, values: self.values[start..end].to_vec() }
     }
@@ -280,7 +280,7 @@ impl Matrix {
         Ok(Factors { values: values.column_vector().iter().copied().collect(), left, right })
     }
 
-    fn view(&self) -> MatRef<'_, f64> {
+    pub(super) fn view(&self) -> MatRef<'_, f64> {
         MatRef::from_row_major_slice(&self.values, self.rows, self.columns)
     }
 
@@ -327,7 +327,7 @@ fn product(left: MatRef<'_, f64>, right: MatRef<'_, f64>) -> Result<Matrix, Anal
 }
 
 /// What makes the largest entry positive.
-fn sign(vector: &[f64]) -> f64 {
+pub(super) fn sign(vector: &[f64]) -> f64 {
     let largest = vector.iter().fold(0.0f64, |largest, value| largest.max(value.abs()));
     let first = vector.iter().find(|value| value.abs() >= largest * (1.0 - SIGN_TIE));
     if first.is_some_and(|value| *value < 0.0) { -1.0 } else { 1.0 }
@@ -339,7 +339,7 @@ pub fn norm(vector: &[f64]) -> f64 {
 }
 
 /// Sum of the products of two vectors of one length.
-pub(super) fn dot(a: &[f64], b: &[f64]) -> f64 {
+pub fn dot(a: &[f64], b: &[f64]) -> f64 {
     a.iter().zip(b).map(|(a, b)| a * b).sum()
 }
 

@@ -10,6 +10,12 @@ use super::matrix::{AnalysisError, Matrix};
 /// A singular value below this share of the largest one counts as zero.
 const RANK_TOLERANCE: f64 = 1e-10;
 
+/// A dimension below this many times the median length is dead.
+const DEAD: f64 = 0.01;
+
+/// A dimension above this many times the median length is loud.
+const LOUD: f64 = 3.0;
+
 /// The figures of a linear map `y = W x`, `W: [output, input]`.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Spectrum {
@@ -58,6 +64,31 @@ pub fn spectrum(weight: &Matrix) -> Result<Spectrum, AnalysisError> {
         input_norms: weight.column_norms(),
         singular_values,
     })
+}
+
+/// Dimensions whose row or column of W is out of the ordinary.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OddDimensions {
+    /// Shorter than a hundredth of the median: dead.
+    pub dead: Vec<usize>,
+    /// Longer than three times the median: loud.
+    pub loud: Vec<usize>,
+}
+
+/// The dead and the loud dimensions by the lengths of their rows or columns, such as [`Spectrum::output_norms`]. Where
+/// half of all lengths are zero, these are dead and all others loud.
+pub fn odd_dimensions(norms: &[f64]) -> OddDimensions {
+    let mut sorted = norms.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    let middle = sorted.len() / 2;
+    let median = match sorted.as_slice() {
+        [] => 0.0,
+        sorted if sorted.len() % 2 == 0 => (sorted[middle - 1] + sorted[middle]) / 2.0,
+        sorted => sorted[middle],
+    };
+    let those = |odd: &dyn Fn(f64) -> bool| (0..norms.len()).filter(|at| odd(norms[*at])).collect();
+    let dead = those(&|norm| norm < DEAD * median || norm == 0.0);
+    OddDimensions { dead, loud: those(&|norm| norm > LOUD * median) }
 }
 
 /// Number of singular values above 1e-10 of the largest.
@@ -201,5 +232,16 @@ mod tests {
             assert!(close(participation_ratio(&scaled), participation_ratio(&values)));
             assert!(close(stable_rank(&scaled), stable_rank(&values)));
         }
+    }
+
+    #[test]
+    fn dead_and_loud_dimensions_stand_out_from_the_median() {
+        let odd = |norms: &[f64]| odd_dimensions(norms);
+        let found = odd(&[1.0, 0.009, 3.1, 1.0, 2.9, 0.011, 1.0]);
+        assert_eq!(found, OddDimensions { dead: vec![1], loud: vec![2] });
+        // An even number: the median is 1.5.
+        assert_eq!(odd(&[1.0, 2.0, 4.4, 0.5]), OddDimensions { dead: vec![], loud: vec![] });
+        assert_eq!(odd(&[0.0, 0.0, 0.0, 1.0]), OddDimensions { dead: vec![0, 1, 2], loud: vec![3] });
+        assert_eq!(odd(&[]), OddDimensions { dead: vec![], loud: vec![] });
     }
 }
