@@ -8,6 +8,7 @@ use burn::{
     tensor::{Bool, Device, Tensor, activation, assert_shape, module::attention, ops::AttentionModuleOptions},
 };
 
+use super::direct::{Run, attention_parts};
 use crate::{error::LoadError, weights::Weights};
 
 /// The nonlinearity of an MLP. Which one is a fact of the configuration; weights do not tell.
@@ -208,6 +209,18 @@ impl Attention {
         self.out_proj.forward(join_heads(attention(q, k, v, hidden, None, options)))
     }
 
+    /// What each position gives if it sees itself alone: its own value, `[batch, seq, width]`.
+    fn alone(&self, x: Tensor<3>) -> Tensor<3> {
+        let [_, _, v] = self.q_k_v(x);
+        self.out_proj.forward(join_heads(v))
+    }
+
+    /// What the positions of `run` find, where every position is seen: `[batch, heads, run, dim]`.
+    fn found(&self, x: Tensor<3>, run: Run) -> Tensor<4> {
+        let [q, k, v] = self.q_k_v(x);
+        attention(q.narrow(2, run.first, run.count), k, v, None, None, AttentionModuleOptions::default())
+    }
+
     /// How much each position looks at each other one, per head: `[batch, heads, seq, seq]`, rows sum to 1.
     fn pattern(&self, x: Tensor<3>, sight: Sight) -> Tensor<4> {
         let [q, k, _] = self.q_k_v(x);
@@ -360,12 +373,40 @@ impl ResidualAttentionBlock {
     /// - hidden: `[batch, heads, seq, seq]`, true where a position (third axis) does not see another (fourth)
     /// - output: `[batch, seq, width]`
     pub fn forward_hiding(&self, x: Tensor<3>, sight: Sight, hidden: Option<Tensor<4, Bool>>) -> Tensor<3> {
+        let attended = self.attn.forward(self.ln_1.forward(x.clone()), sight, hidden);
+        self.after_attention(x, attended)
+    }
+
+    /// As [`Self::forward`], if each position saw itself alone.
+    pub fn forward_alone(&self, x: Tensor<3>) -> Tensor<3> {
+        let attended = self.attn.alone(self.ln_1.forward(x.clone()));
+        self.after_attention(x, attended)
+    }
+
+    fn after_attention(&self, x: Tensor<3>, attended: Tensor<3>) -> Tensor<3> {
         let [batch, seq, width] = x.dims();
-        let attended = scaled(self.attn.forward(self.ln_1.forward(x.clone()), sight, hidden), self.ls_1.as_ref());
-        let x = x + attended;
-        let out = x.clone() + scaled(self.mlp.forward(self.ln_2.forward(x)), self.ls_2.as_ref());
+        let x = x + scaled(attended, self.ls_1.as_ref());
+        let out = x.clone() + self.mlp_adds(x);
         assert_shape!(out, [batch, seq, width]);
         out
+    }
+
+    fn mlp_adds(&self, x: Tensor<3>) -> Tensor<3> {
+        scaled(self.mlp.forward(self.ln_2.forward(x)), self.ls_2.as_ref())
+    }
+
+    /// What each head, the output map's bias and the MLP add to the mean of the tokens in `run`, for the block's input
+    /// `x`, where every position is seen.
+    ///
+    /// # Shapes
+    /// - x: `[batch, seq, width]`
+    /// - output: `[batch, heads + 2, width]`
+    pub fn parts(&self, x: Tensor<3>, run: Run) -> Tensor<3> {
+        let found = self.attn.found(self.ln_1.forward(x.clone()), run);
+        let attention = scaled(attention_parts(found.clone(), &self.attn.out_proj), self.ls_1.as_ref());
+        let attended = scaled(self.attn.out_proj.forward(join_heads(found)), self.ls_1.as_ref());
+        let mlp = self.mlp_adds(run.cut(x) + attended).mean_dim(1);
+        Tensor::cat(vec![attention, mlp], 1)
     }
 
     /// The attention pattern for the block's input `x`: `[batch, heads, seq, seq]`.

@@ -12,6 +12,7 @@ pub mod bert;
 pub mod block;
 pub mod config;
 pub mod conv;
+pub mod direct;
 pub mod hf_text;
 pub mod m2m100;
 pub mod padding;

@@ -40,6 +40,11 @@ impl ResNetConfig {
     /// Pixels of a side that become one cell of the last stage.
     pub const STRIDE: usize = 32;
 
+    /// Rows and columns of cells of the last stage.
+    pub fn grid(&self) -> [usize; 2] {
+        self.image_size.map(|side| side / Self::STRIDE)
+    }
+
     /// Size of the pooled feature.
     pub fn features(&self) -> usize {
         self.width * 32
@@ -107,7 +112,7 @@ impl AttentionPool2d {
     fn load(weights: &Weights, config: &ResNetConfig, resampled: bool) -> Result<Self, LoadError> {
         const NAME: &str = "visual.attnpool";
         let width = config.features();
-        let grid = Grid { cells: config.image_size.map(|side| side / ResNetConfig::STRIDE), extra: 1, width };
+        let grid = Grid { cells: config.grid(), extra: 1, width };
         let linear = |part: &str| weights.linear(&format!("{NAME}.{part}"), width, width, true);
         let positions = format!("{NAME}.positional_embedding");
         Ok(Self {
@@ -129,12 +134,12 @@ impl AttentionPool2d {
         let q = split_heads(self.q_proj.forward(x.clone().narrow(1, 0, 1)), self.heads);
         let k = split_heads(self.k_proj.forward(x.clone()), self.heads);
         let v = self.v_proj.forward(x);
-        if probe.is_on() {
-            let pattern = attention_pattern(q.clone(), k.clone(), None).reshape([batch, self.heads, patches + 1]);
-            probe.see(|| "visual.attn.pool".into(), &pattern);
-            // What each cell would say if it alone were looked at (MaskCLIP).
-            probe.see(|| "visual.patches".into(), &v.clone().narrow(1, 1, patches));
-        }
+        probe.look(
+            || "visual.attn.pool".into(),
+            || attention_pattern(q.clone(), k.clone(), None).reshape([batch, self.heads, patches + 1]),
+        );
+        // What each cell would say if it alone were looked at (MaskCLIP).
+        probe.look(|| "visual.patches".into(), || v.clone().narrow(1, 1, patches));
         let found = attention(q, k, split_heads(v, self.heads), None, None, AttentionModuleOptions::default());
         join_heads(found).reshape([batch, width])
     }

@@ -141,8 +141,8 @@ impl TextTransformer {
             x = block.forward_hiding(x, self.config.sight, hidden.clone());
             probe.see(|| format!("text.block.{i}"), &x);
         }
-        if probe.is_on() && hidden.is_none() {
-            probe.see(|| "text.ln_final".into(), &self.ln_final.forward(x.clone()));
+        if hidden.is_none() {
+            probe.look(|| "text.ln_final".into(), || self.ln_final.forward(x.clone()));
         }
         // A norm acts on each position alone, so only the pooled one needs it.
         let pooled = self.ln_final.forward(self.pool(x, tokens));

@@ -10,8 +10,11 @@ use burn::{
     },
 };
 
-use super::block::{BlockConfig, OPEN_CLIP_BLOCK, ResidualAttentionBlock, Sight, join_heads, split_heads};
-use super::position::{Grid, Rule, load_grid};
+use super::{
+    block::{BlockConfig, OPEN_CLIP_BLOCK, ResidualAttentionBlock, Sight, attention_pattern, join_heads, split_heads},
+    direct::Run,
+    position::{Grid, Rule, load_grid},
+};
 use crate::{error::LoadError, probe::Probe, weights::Weights};
 
 /// How the tokens of the last block become one feature.
@@ -114,15 +117,25 @@ impl AttentionalPooler {
     /// # Shapes
     /// - x: `[batch, seq, width]`
     /// - output: `[batch, pooled]`
-    fn forward(&self, x: Tensor<3>) -> Tensor<2> {
-        let [batch, ..] = x.dims();
+    fn forward(&self, x: Tensor<3>, probe: &mut Probe) -> Tensor<2> {
+        let [batch, seq, _] = x.dims();
         let [.., width] = self.query.dims();
         let x = self.ln_k.forward(x);
         let [q, k, v] =
             [self.query.clone().expand([batch, 1, width]), self.key.forward(x.clone()), self.value.forward(x)]
                 .map(|part| split_heads(part, self.heads));
+        probe.look_if_named(
+            || "visual.attn.pool".into(),
+            || attention_pattern(q.clone(), k.clone(), None).reshape([batch, self.heads, seq]),
+        );
         let found = join_heads(attention(q, k, v, None, None, AttentionModuleOptions::default()));
         self.out_proj.forward(found).reshape([batch, width])
+    }
+
+    /// What the pool would give for each token if that were the only one: `[batch, seq, width]` to
+    /// `[batch, seq, pooled]`.
+    fn alone(&self, x: Tensor<3>) -> Tensor<3> {
+        self.out_proj.forward(self.value.forward(self.ln_k.forward(x)))
     }
 }
 
@@ -185,28 +198,48 @@ impl VisionTransformer {
         let mut x = self.embed(pixels, probe);
         probe.see(|| "visual.embeds".into(), &x);
         self.see_pooled(0, &x, probe);
+        let run = self.pooled_run(&x);
+        probe.look_if_named(|| "visual.direct.start".into(), || run.mean(x.clone()));
+        let last = self.resblocks.len() - 1;
         for (i, block) in self.resblocks.iter().enumerate() {
-            if probe.is_on() {
-                probe.see(|| format!("visual.attn.{i}"), &block.pattern(x.clone(), Sight::Full));
+            probe.look(|| format!("visual.attn.{i}"), || block.pattern(x.clone(), Sight::Full));
+            probe.look_if_named(|| format!("visual.direct.{i}"), || block.parts(x.clone(), run));
+            if i == last && self.attn_pool.is_none() {
+                let alone = || self.ln_post.forward(patches(block.forward_alone(x.clone())));
+                probe.look_if_named(|| "visual.values".into(), alone);
             }
             x = block.forward(x, Sight::Full);
             probe.see(|| format!("visual.block.{i}"), &x);
             self.see_pooled(i + 1, &x, probe);
         }
-        // Behind an attention pool a single token has no place in the joint space.
-        if probe.is_on() && self.attn_pool.is_none() {
-            let patches = x.dims()[1] - 1;
-            probe.see(|| "visual.patches".into(), &self.ln_post.forward(x.clone().narrow(1, 1, patches)));
+        match &self.attn_pool {
+            None => probe.look(|| "visual.patches".into(), || self.ln_post.forward(patches(x.clone()))),
+            // Behind an attention pool a single token has no place in the joint space, but for what it says alone.
+            Some(pool) => {
+                let alone = || self.ln_post.forward(pool.alone(patches(x.clone())));
+                probe.look_if_named(|| "visual.values".into(), alone);
+            }
         }
-        let pooled = self.pool(x);
+        let pooled = self.pool(x, probe);
         probe.see(|| "visual.pooled".into(), &pooled);
         pooled
     }
 
     /// What the pooled feature would be if the tower ended here (the logit lens, before the projection).
     fn see_pooled(&self, depth: usize, x: &Tensor<3>, probe: &mut Probe) {
-        if probe.is_on() && self.attn_pool.is_none() {
-            probe.see(|| format!("visual.pooled_at.{depth}"), &self.pool(x.clone()));
+        let name = || format!("visual.pooled_at.{depth}");
+        let pooled = || self.pool(x.clone(), &mut Probe::off());
+        match self.attn_pool {
+            None => probe.look(name, pooled),
+            Some(_) => probe.look_if_named(name, pooled),
+        }
+    }
+
+    /// The tokens whose mean is pooled where there is no attention pool.
+    fn pooled_run(&self, x: &Tensor<3>) -> Run {
+        match self.config.pool {
+            VisionPool::Average => Run { first: 1, count: x.dims()[1] - 1 },
+            VisionPool::Token | VisionPool::Attention { .. } => Run::FIRST,
         }
     }
 
@@ -227,23 +260,20 @@ impl VisionTransformer {
         }
     }
 
-    fn pool(&self, x: Tensor<3>) -> Tensor<2> {
+    fn pool(&self, x: Tensor<3>, probe: &mut Probe) -> Tensor<2> {
         let norm = &self.ln_post;
+        let run = self.pooled_run(&x);
         match (&self.attn_pool, self.config.pool) {
-            (Some(pool), _) => norm.forward(pool.forward(x)),
+            (Some(pool), _) => norm.forward(pool.forward(x, probe)),
+            (None, VisionPool::Average) if !self.config.norm_after_pool => run.mean(norm.forward(x)),
             // A norm acts on each token alone, so the class token can be cut out before it.
-            (None, VisionPool::Average) if !self.config.norm_after_pool => patch_mean(norm.forward(x)),
-            (None, VisionPool::Average) => norm.forward(patch_mean(x)),
-            (None, _) => {
-                let [batch, _, width] = x.dims();
-                norm.forward(x.narrow(1, 0, 1).reshape([batch, width]))
-            }
+            (None, _) => norm.forward(run.mean(x)),
         }
     }
 }
 
-/// The mean of all tokens but the first: `[batch, seq, width]` to `[batch, width]`.
-fn patch_mean(x: Tensor<3>) -> Tensor<2> {
-    let [batch, seq, width] = x.dims();
-    x.narrow(1, 1, seq - 1).mean_dim(1).reshape([batch, width])
+/// All tokens but the first, which is the class token.
+fn patches(x: Tensor<3>) -> Tensor<3> {
+    let count = x.dims()[1] - 1;
+    x.narrow(1, 1, count)
 }

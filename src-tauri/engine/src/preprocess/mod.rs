@@ -48,6 +48,21 @@ pub fn resize_and_crop(picture: &Picture, config: &PreprocessConfig) -> Pixels {
     pixels
 }
 
+/// Where the tower's input lies on a picture: left, top, right and bottom as shares of the picture's width and height.
+///
+/// What a crop cuts off is outside of it, so that `[0, 0.25, 1, 0.75]` is the middle half. Bars reach beyond the picture,
+/// to below 0 and above 1, because the tower sees them as well: a grid of its places is to be drawn over all of this.
+///
+/// # Shapes
+/// - `[height, width]` of the picture in pixels, upright, as a photo is decoded
+pub fn seen_part([height, width]: [usize; 2], config: &PreprocessConfig) -> [f64; 4] {
+    let resized = resized_size(height, width, config);
+    let axis = |from, to, canvas| Axis::centred(from, to, canvas, config.convention).seen(canvas);
+    let [top, bottom] = axis(height, resized[0], config.size[0]);
+    let [left, right] = axis(width, resized[1], config.size[1]);
+    [left, top, right, bottom]
+}
+
 /// What the tower takes.
 ///
 /// # Shapes
@@ -122,6 +137,12 @@ impl Axis {
         Self { from, to, start, kept: to.min(canvas), bar: canvas.saturating_sub(to) / 2 }
     }
 
+    /// Where a canvas of this length begins and ends, as shares of the picture.
+    fn seen(&self, canvas: usize) -> [f64; 2] {
+        let start = self.start as f64 - self.bar as f64;
+        [start, start + canvas as f64].map(|at| at / self.to as f64)
+    }
+
     fn kept(&self) -> Range<usize> {
         self.start..self.start + self.kept
     }
@@ -180,6 +201,16 @@ mod tests {
     fn the_longer_side_is_truncated() {
         assert_eq!(by_shortest(3000, 4000, 224), [224, 298]); // 298.67
         assert_eq!(by_shortest(20_000, 1, 224), [4_480_000, 224]);
+    }
+
+    #[test]
+    fn the_tower_sees_the_middle_the_whole_or_more_than_the_picture() {
+        let with = |resize_mode| PreprocessConfig { size: [100, 100], resize_mode, ..Default::default() };
+        assert_eq!(seen_part([300, 400], &with(ResizeMode::Squash)), [0.0, 0.0, 1.0, 1.0]);
+        assert_eq!(seen_part([200, 400], &with(ResizeMode::Shortest)), [0.25, 0.0, 0.75, 1.0]);
+        assert_eq!(seen_part([400, 200], &with(ResizeMode::Shortest)), [0.0, 0.25, 1.0, 0.75]);
+        // The picture is 100 × 50 on a canvas of 100 × 100.
+        assert_eq!(seen_part([200, 400], &with(ResizeMode::Longest)), [0.0, -0.5, 1.0, 1.5]);
     }
 
     #[test]

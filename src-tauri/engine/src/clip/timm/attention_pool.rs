@@ -65,15 +65,29 @@ impl AttentionPool {
     pub fn forward(&self, x: Tensor<3>, probe: &mut Probe) -> Tensor<2> {
         let [batch, seq, width] = x.dims();
         let [q, k, v] = self.q_k_v(x);
-        if probe.is_on() {
-            let pattern = attention_pattern(q.clone(), k.clone(), None).reshape([batch, self.heads, seq]);
-            probe.see(|| "visual.attn.pool".into(), &pattern);
-        }
+        probe.look(
+            || "visual.attn.pool".into(),
+            || attention_pattern(q.clone(), k.clone(), None).reshape([batch, self.heads, seq]),
+        );
         let attended = join_heads(attention(q, k, v, None, None, AttentionModuleOptions::default()));
-        let x = self.proj.forward(attended);
-        let pooled = (x.clone() + self.mlp.forward(self.norm.forward(x))).reshape([batch, width]);
+        let pooled = self.after_attention(attended).reshape([batch, width]);
         assert_shape!(pooled, [batch, width]);
         probe.see(|| "visual.attn_pool".into(), &pooled);
         pooled
+    }
+
+    fn after_attention(&self, attended: Tensor<3>) -> Tensor<3> {
+        let x = self.proj.forward(attended);
+        x.clone() + self.mlp.forward(self.norm.forward(x))
+    }
+
+    /// What the pool would give for each token if that were the only one.
+    ///
+    /// # Shapes
+    /// - x: `[batch, seq, width]`
+    /// - output: the same
+    pub fn alone(&self, x: Tensor<3>) -> Tensor<3> {
+        let [_, _, v] = self.q_k_v(x);
+        self.after_attention(join_heads(v))
     }
 }

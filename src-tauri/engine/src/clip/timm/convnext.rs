@@ -11,7 +11,7 @@ use crate::{
     clip::{
         block::{Activation, Mlp},
         config::VisionTowerConfig,
-        conv::{Conv, ConvShape, layer_norm_2d},
+        conv::{Conv, ConvShape, layer_norm_2d, to_sequence},
     },
     error::LoadError,
     probe::Probe,
@@ -34,6 +34,14 @@ pub struct ConvNextConfig {
     pub dims: [usize; 4],
     /// Added to the variance by every LayerNorm.
     pub epsilon: f64,
+}
+
+impl ConvNextConfig {
+    /// Rows and columns of cells of the last stage: windows of 4 pixels, then three halvings, each without what is left
+    /// over.
+    pub fn grid(&self) -> [usize; 2] {
+        self.image_size.map(|side| side / 32)
+    }
 }
 
 fn named(name: &str) -> Option<([usize; 4], [usize; 4], f64)> {
@@ -158,6 +166,8 @@ impl ConvNext {
             probe.see(|| format!("visual.stage.{i}"), &x);
         }
         let channels = x.dims()[1];
+        // The norm is behind the mean, so the mean of these is not quite the feature.
+        probe.look_if_named(|| "visual.patches".into(), || self.head_norm.forward(to_sequence(x.clone())));
         let mean = x.flatten::<3>(2, 3).mean_dim(2).reshape([batch, channels]);
         let pooled = self.head_norm.forward(mean);
         assert_shape!(pooled, [batch, channels]);

@@ -7,7 +7,7 @@ use super::{Request, Trunk, round_channels};
 use crate::{
     clip::{
         config::VisionTowerConfig,
-        conv::{Conv, ConvShape, Padding},
+        conv::{Conv, ConvShape, Padding, to_sequence},
     },
     error::LoadError,
     probe::Probe,
@@ -89,6 +89,11 @@ impl EfficientNetConfig {
     /// Size of the pooled feature.
     pub fn feature_channels(&self) -> usize {
         FEATURE_CHANNELS
+    }
+
+    /// Rows and columns of cells of the last stage: every stride rounds up.
+    pub fn grid(&self) -> [usize; 2] {
+        self.image_size.map(|side| STAGES.iter().fold(side.div_ceil(2), |side, stage| side.div_ceil(stage.stride)))
     }
 
     /// timm `round_channels` of the table's channels.
@@ -199,6 +204,7 @@ impl EfficientNet {
             probe.see(|| format!("visual.stage.{i}"), &x);
         }
         let x = relu6(self.conv_head.forward(x));
+        probe.look_if_named(|| "visual.patches".into(), || to_sequence(x.clone()));
         let pooled = x.flatten::<3>(2, 3).mean_dim(2).reshape([batch, FEATURE_CHANNELS]);
         assert_shape!(pooled, [batch, FEATURE_CHANNELS]);
         probe.see(|| "visual.pooled".into(), &pooled);

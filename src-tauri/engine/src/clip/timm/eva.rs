@@ -15,9 +15,10 @@ use super::{
 };
 use crate::{
     clip::{
-        block::{Activation, Mlp, join_heads, split_heads, split_parts},
+        block::{Activation, Mlp, attention_pattern, join_heads, split_heads, split_parts},
         config::VisionTowerConfig,
         conv::{Conv, ConvShape, Kernel, to_sequence},
+        direct::{Run, attention_parts},
         position::{Grid, Rule, load_grid},
     },
     error::LoadError,
@@ -283,7 +284,8 @@ impl Attention {
         Ok(Self { qkv, norm, proj: weights.linear(&part("proj"), width, width, true)?, heads: config.heads })
     }
 
-    fn forward(&self, x: Tensor<3>, rope: Option<&Rope>, kept: usize) -> Tensor<3> {
+    /// Queries and keys are turned.
+    fn q_k_v(&self, x: Tensor<3>, rope: Option<&Rope>, kept: usize) -> [Tensor<4>; 3] {
         let [q, k, v] = match self.qkv.as_slice() {
             [fused] => split_parts(fused.forward(x), self.heads),
             parts => [0, 1, 2].map(|part: usize| split_heads(parts[part].forward(x.clone()), self.heads)),
@@ -292,11 +294,27 @@ impl Attention {
             Some(rope) => rope.turn(x, kept),
             None => x,
         };
-        let found = join_heads(attention(turn(q), turn(k), v, None, None, AttentionModuleOptions::default()));
+        [turn(q), turn(k), v]
+    }
+
+    /// From what was found, `[batch, heads, seq, head]`, to `[batch, seq, width]`.
+    fn output(&self, found: Tensor<4>) -> Tensor<3> {
+        let found = join_heads(found);
         self.proj.forward(match &self.norm {
             Some(norm) => norm.forward(found),
             None => found,
         })
+    }
+
+    fn forward(&self, x: Tensor<3>, rope: Option<&Rope>, kept: usize) -> Tensor<3> {
+        let [q, k, v] = self.q_k_v(x, rope, kept);
+        self.output(attention(q, k, v, None, None, AttentionModuleOptions::default()))
+    }
+
+    /// What each token gives if it sees itself alone: its own value.
+    fn alone(&self, x: Tensor<3>) -> Tensor<3> {
+        let [_, _, v] = self.q_k_v(x, None, 0);
+        self.output(v)
     }
 }
 
@@ -366,16 +384,55 @@ impl Block {
     /// - x: `[batch, kept + patch, width]`
     /// - output: the same
     fn forward(&self, x: Tensor<3>, rope: Option<&Rope>, kept: usize) -> Tensor<3> {
+        self.forward_by(x, |x| self.attn.forward(x, rope, kept))
+    }
+
+    /// As [`Self::forward`], if each token saw itself alone.
+    fn forward_alone(&self, x: Tensor<3>) -> Tensor<3> {
+        self.forward_by(x, |x| self.attn.alone(x))
+    }
+
+    fn forward_by(&self, x: Tensor<3>, attend: impl FnOnce(Tensor<3>) -> Tensor<3>) -> Tensor<3> {
         match self.norms {
             NormPlace::Before => {
-                let x = x.clone() + self.attn.forward(self.norm1.forward(x), rope, kept);
+                let x = x.clone() + attend(self.norm1.forward(x));
                 x.clone() + self.mlp.forward(self.norm2.forward(x))
             }
             NormPlace::After => {
-                let x = x.clone() + self.norm1.forward(self.attn.forward(x, rope, kept));
+                let x = x.clone() + self.norm1.forward(attend(x));
                 x.clone() + self.norm2.forward(self.mlp.forward(x))
             }
         }
+    }
+
+    /// What attention takes, for the block's input.
+    fn before_attention(&self, x: Tensor<3>) -> Tensor<3> {
+        match self.norms {
+            NormPlace::Before => self.norm1.forward(x),
+            NormPlace::After => x,
+        }
+    }
+
+    /// How much each token looks at each other one: `[batch, heads, seq, seq]`.
+    fn pattern(&self, x: Tensor<3>, rope: Option<&Rope>, kept: usize) -> Tensor<4> {
+        let [q, k, _] = self.attn.q_k_v(self.before_attention(x), rope, kept);
+        attention_pattern(q, k, None)
+    }
+
+    /// Whether what the heads and the MLP add is a sum: no norm is behind the heads or behind a branch.
+    fn adds_up(&self) -> bool {
+        self.norms == NormPlace::Before && self.attn.norm.is_none()
+    }
+
+    /// What each head, the output map's bias and the MLP add to the class token: `[batch, heads + 2, width]`. It is
+    /// asked only of blocks that add up.
+    fn parts(&self, x: Tensor<3>, rope: Option<&Rope>, kept: usize) -> Tensor<3> {
+        let run = Run::FIRST;
+        let [q, k, v] = self.attn.q_k_v(self.before_attention(x.clone()), rope, kept);
+        let found = attention(q.narrow(2, run.first, run.count), k, v, None, None, AttentionModuleOptions::default());
+        let attention = attention_parts(found.clone(), &self.attn.proj);
+        let x = run.cut(x) + self.attn.output(found);
+        Tensor::cat(vec![attention, self.mlp.forward(self.norm2.forward(x))], 1)
     }
 }
 
@@ -439,23 +496,63 @@ impl Eva {
         if let Some(norm) = &self.norm_pre {
             x = norm.forward(x);
         }
-        if let Some(Rope { sine, cosine }) = self.rope.as_ref().filter(|_| probe.is_on()) {
+        if let Some(Rope { sine, cosine }) = &self.rope {
             let [.., cells, head] = sine.dims();
-            let table = Tensor::cat(vec![sine.clone(), cosine.clone()], 3).reshape([cells, 2 * head]);
-            probe.see(|| "visual.rope".into(), &table);
+            let table = || Tensor::cat(vec![sine.clone(), cosine.clone()], 3).reshape([cells, 2 * head]);
+            probe.look(|| "visual.rope".into(), table);
         }
-        let kept = usize::from(self.class_token.is_some());
+        self.see_start(&x, probe);
         for (i, block) in self.blocks.iter().enumerate() {
-            x = block.forward(x, self.rope.as_ref(), kept);
+            self.see_beside(i, block, &x, probe);
+            x = block.forward(x, self.rope.as_ref(), self.kept());
             probe.see(|| format!("visual.block.{i}"), &x);
+            probe.look_if_named(|| format!("visual.pooled_at.{}", i + 1), || self.pool(x.clone(), &mut Probe::off()));
         }
-        let pooled = match &self.attention_pool {
-            Some(pool) => pool.forward(self.norm.forward(x), probe),
-            // A norm acts on each token alone, so only the class token needs it.
-            None => self.norm.forward(x.narrow(1, 0, 1).reshape([batch, width])),
-        };
+        let places = || self.norm.forward(self.places(x.clone()));
+        match &self.attention_pool {
+            Some(pool) => probe.look_if_named(|| "visual.values".into(), || pool.alone(places())),
+            None => probe.look_if_named(|| "visual.patches".into(), places),
+        }
+        let pooled = self.pool(x, probe);
         assert_shape!(pooled, [batch, width]);
         probe.see(|| "visual.pooled".into(), &pooled);
         pooled
+    }
+
+    fn pool(&self, x: Tensor<3>, probe: &mut Probe) -> Tensor<2> {
+        match &self.attention_pool {
+            Some(pool) => pool.forward(self.norm.forward(x), probe),
+            // A norm acts on each token alone, so only the class token needs it.
+            None => self.norm.forward(Run::FIRST.mean(x)),
+        }
+    }
+
+    /// Number of tokens that are no place in the picture.
+    fn kept(&self) -> usize {
+        usize::from(self.class_token.is_some())
+    }
+
+    /// All tokens but the class token.
+    fn places(&self, x: Tensor<3>) -> Tensor<3> {
+        let seq = x.dims()[1];
+        x.narrow(1, self.kept(), seq - self.kept())
+    }
+
+    fn see_start(&self, x: &Tensor<3>, probe: &mut Probe) {
+        probe.look_if_named(|| "visual.pooled_at.0".into(), || self.pool(x.clone(), &mut Probe::off()));
+        probe.look_if_named(|| "visual.direct.start".into(), || Run::FIRST.mean(x.clone()));
+    }
+
+    /// What explanations ask of block `i`, whose input is `x`.
+    fn see_beside(&self, i: usize, block: &Block, x: &Tensor<3>, probe: &mut Probe) {
+        let (rope, kept) = (self.rope.as_ref(), self.kept());
+        probe.look_if_named(|| format!("visual.attn.{i}"), || block.pattern(x.clone(), rope, kept));
+        if block.adds_up() {
+            probe.look_if_named(|| format!("visual.direct.{i}"), || block.parts(x.clone(), rope, kept));
+        }
+        if self.attention_pool.is_none() && i + 1 == self.blocks.len() {
+            let alone = || self.norm.forward(self.places(block.forward_alone(x.clone())));
+            probe.look_if_named(|| "visual.values".into(), alone);
+        }
     }
 }

@@ -19,7 +19,7 @@ use serde::Deserialize;
 use super::{Request, Trunk, round_channels};
 use crate::{
     clip::{
-        block::{join_heads, split_parts},
+        block::{attention_pattern, join_heads, split_parts},
         config::VisionTowerConfig,
         conv::{Conv, ConvShape, Kernel, layer_norm_2d, to_sequence},
     },
@@ -74,6 +74,18 @@ pub struct FastVitConfig {
 }
 
 impl FastVitConfig {
+    /// Rows and columns of cells of the last stage: every halving rounds up.
+    pub fn grid(&self) -> [usize; 2] {
+        // The stem halves twice, each stage but the first once.
+        self.image_size.map(|side| (0..=self.stages.len()).fold(side, |side, _| side.div_ceil(2)))
+    }
+
+    /// Blocks of the last stage and heads of each, where that stage has attention. Others have another grid.
+    pub fn attention(&self) -> Option<[usize; 2]> {
+        let last = self.stages.last().filter(|stage| stage.mixer == Mixer::Attention)?;
+        Some([last.depth, last.width / HEAD])
+    }
+
     /// Size of the pooled feature.
     pub fn features(&self) -> usize {
         FEATURE_RATIO * self.stages.last().map_or(0, |stage| stage.width)
@@ -305,9 +317,20 @@ impl Attention {
         })
     }
 
+    fn q_k_v(&self, x: Tensor<4>) -> [Tensor<4>; 3] {
+        let heads = x.dims()[1] / HEAD;
+        split_parts(self.qkv.forward(to_sequence(self.norm.forward(x))), heads)
+    }
+
+    /// How much each cell looks at each other one: `[batch, heads, cells, cells]`.
+    fn pattern(&self, x: Tensor<4>) -> Tensor<4> {
+        let [q, k, _] = self.q_k_v(x);
+        attention_pattern(q, k, None)
+    }
+
     fn forward(&self, x: Tensor<4>) -> Tensor<4> {
         let [batch, width, rows, columns] = x.dims();
-        let [q, k, v] = split_parts(self.qkv.forward(to_sequence(self.norm.forward(x))), width / HEAD);
+        let [q, k, v] = self.q_k_v(x);
         let found = join_heads(attention(q, k, v, None, None, AttentionModuleOptions::default()));
         let out = self.proj.forward(found) * self.scale.clone();
         out.swap_dims(1, 2).reshape([batch, width, rows, columns])
@@ -391,14 +414,21 @@ impl Stage {
         })
     }
 
-    fn forward(&self, mut x: Tensor<4>) -> Tensor<4> {
+    /// Attention is reported where this is the last stage.
+    fn forward(&self, mut x: Tensor<4>, is_last: bool, probe: &mut Probe) -> Tensor<4> {
         if let Some(downsample) = &self.downsample {
             x = downsample.forward(x);
         }
         if let Some(positions) = &self.positions {
             x = positions.forward(x);
         }
-        self.blocks.iter().fold(x, |x, block| block.forward(x))
+        for (i, block) in self.blocks.iter().enumerate() {
+            if let (TokenMixer::Attention(attention), true) = (&block.mixer, is_last) {
+                probe.look_if_named(|| format!("visual.attn.{i}"), || attention.pattern(x.clone()));
+            }
+            x = block.forward(x);
+        }
+        x
     }
 }
 
@@ -443,11 +473,12 @@ impl FastVit {
         let [batch, ..] = pixels.dims();
         let mut x = self.stem.iter().fold(pixels, |x, conv| gelu(conv.forward(x)));
         for (i, stage) in self.stages.iter().enumerate() {
-            x = stage.forward(x);
+            x = stage.forward(x, i + 1 == self.stages.len(), probe);
             probe.see(|| format!("visual.stage.{i}"), &x);
         }
         let x = gelu(self.final_squeeze.forward(self.final_conv.forward(x)));
         let channels = x.dims()[1];
+        probe.look_if_named(|| "visual.patches".into(), || to_sequence(x.clone()));
         let pooled = x.flatten::<3>(2, 3).mean_dim(2).reshape([batch, channels]);
         assert_shape!(pooled, [batch, channels]);
         probe.see(|| "visual.pooled".into(), &pooled);

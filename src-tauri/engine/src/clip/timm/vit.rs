@@ -17,6 +17,7 @@ use crate::{
         block::{Activation, BlockConfig, MlpKind, ResidualAttentionBlock, Sight, TIMM_BLOCK},
         config::VisionTowerConfig,
         conv::{Conv, ConvShape, Kernel, to_sequence},
+        direct::Run,
         position::{Grid, Rule, load_grid},
     },
     error::LoadError,
@@ -325,19 +326,64 @@ impl TimmVit {
         if let Some(norm) = &self.norm_pre {
             x = norm.forward(x);
         }
+        self.see_start(&x, probe);
         for (i, block) in self.blocks.iter().enumerate() {
+            self.see_beside(i, block, &x, probe);
             x = block.forward(x, Sight::Full);
             probe.see(|| format!("visual.block.{i}"), &x);
+            probe.look_if_named(|| format!("visual.pooled_at.{}", i + 1), || self.pool(x.clone(), &mut Probe::off()));
         }
-        let pooled = match &self.pool {
-            // A norm acts on each token alone, so only the class token needs it.
-            Pool::Token(norm) => norm.forward(x.narrow(1, 0, 1).reshape([batch, self.width])),
-            Pool::Average(norm) => norm.forward(x.mean_dim(1).reshape([batch, self.width])),
-            Pool::Attention(norm, pool) => pool.forward(norm.forward(x), probe),
-        };
+        match &self.pool {
+            Pool::Token(norm) | Pool::Average(norm) => {
+                probe.look_if_named(|| "visual.patches".into(), || norm.forward(self.places(x.clone())));
+            }
+            Pool::Attention(norm, pool) => {
+                let alone = || pool.alone(norm.forward(self.places(x.clone())));
+                probe.look_if_named(|| "visual.values".into(), alone);
+            }
+        }
+        let pooled = self.pool(x, probe);
         assert_shape!(pooled, [batch, self.width]);
         probe.see(|| "visual.pooled".into(), &pooled);
         pooled
+    }
+
+    fn pool(&self, x: Tensor<3>, probe: &mut Probe) -> Tensor<2> {
+        let run = self.pooled_run(&x);
+        match &self.pool {
+            // A norm acts on each token alone, so only the class token needs it.
+            Pool::Token(norm) | Pool::Average(norm) => norm.forward(run.mean(x)),
+            Pool::Attention(norm, pool) => pool.forward(norm.forward(x), probe),
+        }
+    }
+
+    /// The tokens whose mean is pooled where there is no attention pool.
+    fn pooled_run(&self, x: &Tensor<3>) -> Run {
+        match self.pool {
+            Pool::Average(_) => Run { first: 0, count: x.dims()[1] },
+            Pool::Token(_) | Pool::Attention(..) => Run::FIRST,
+        }
+    }
+
+    /// All tokens but the class token.
+    fn places(&self, x: Tensor<3>) -> Tensor<3> {
+        let (kept, seq) = (usize::from(self.class_token.is_some()), x.dims()[1]);
+        x.narrow(1, kept, seq - kept)
+    }
+
+    fn see_start(&self, x: &Tensor<3>, probe: &mut Probe) {
+        probe.look_if_named(|| "visual.pooled_at.0".into(), || self.pool(x.clone(), &mut Probe::off()));
+        probe.look_if_named(|| "visual.direct.start".into(), || self.pooled_run(x).mean(x.clone()));
+    }
+
+    /// What explanations ask of block `i`, whose input is `x`.
+    fn see_beside(&self, i: usize, block: &ResidualAttentionBlock, x: &Tensor<3>, probe: &mut Probe) {
+        probe.look_if_named(|| format!("visual.attn.{i}"), || block.pattern(x.clone(), Sight::Full));
+        probe.look_if_named(|| format!("visual.direct.{i}"), || block.parts(x.clone(), self.pooled_run(x)));
+        if let (Pool::Token(norm) | Pool::Average(norm), true) = (&self.pool, i + 1 == self.blocks.len()) {
+            let alone = || norm.forward(self.places(block.forward_alone(x.clone())));
+            probe.look_if_named(|| "visual.values".into(), alone);
+        }
     }
 
     fn with_positions(&self, patches: Tensor<3>) -> Tensor<3> {
