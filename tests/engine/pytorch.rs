@@ -43,7 +43,7 @@ fn transposed_views_pass_the_golden() {
 }
 
 /// A zip archive whose matrices lie column by column.
-fn transposed(tensors: &Tensors) -> Vec<u8> {
+pub fn transposed(tensors: &Tensors) -> Vec<u8> {
     let mut stored = tensors.clone();
     for (dtype, shape, data) in stored.values_mut() {
         if let [rows, columns] = shape[..] {

@@ -1,9 +1,11 @@
-//! Where a checkpoint's files are: on disk, or inside the program, as those of the embedded model.
+//! Where a checkpoint's files are: on disk, or inside the program, as those of the embedded model. And how files are
+//! written: as a whole or not at all.
 
 use std::{
-    fs::File,
-    io::{Cursor, Error, ErrorKind, Read, Result, Seek},
-    path::Path,
+    fs::{self, File},
+    io::{Cursor, Error, ErrorKind, Read, Result, Seek, Write},
+    path::{Path, PathBuf},
+    process,
 };
 
 /// A file that can be read anywhere.
@@ -69,4 +71,51 @@ impl Files {
 
 fn find(files: &'static [MemoryFile], path: &Path) -> Option<&'static MemoryFile> {
     files.iter().find(|file| path.file_name().is_some_and(|name| name == file.name))
+}
+
+/// A file or folder that is written beside its place and takes it by a rename. Until then nothing is seen of it, and
+/// dropped before that, it is removed.
+#[derive(Debug)]
+pub struct Unfinished {
+    path: PathBuf,
+    place: PathBuf,
+}
+
+impl Unfinished {
+    /// For `place`, of which the parent folder must exist. Nothing is made yet.
+    pub fn of(place: &Path) -> Self {
+        let name = place.file_name().unwrap_or_default().to_string_lossy();
+        let path = place.with_file_name(format!(".{name}.{}.partial", process::id()));
+        Self { path, place: place.to_owned() }
+    }
+
+    /// Where it is being written.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Takes its place. What is there is an error, unless it is a file and may be `replaced`.
+    pub fn finish(self, replaced: bool) -> Result<()> {
+        if !replaced && self.place.exists() {
+            return Err(Error::from(ErrorKind::AlreadyExists));
+        }
+        fs::rename(&self.path, &self.place)
+    }
+}
+
+impl Drop for Unfinished {
+    fn drop(&mut self) {
+        // What was renamed is no longer there; what cannot be removed is named as unfinished.
+        let _ = if self.path.is_dir() { fs::remove_dir_all(&self.path) } else { fs::remove_file(&self.path) };
+    }
+}
+
+/// Writes a file whole into a folder that exists. A file that is there is an error, unless it may be `replaced`.
+pub fn write_whole(path: &Path, bytes: &[u8], replaced: bool) -> Result<()> {
+    let unfinished = Unfinished::of(path);
+    let mut file = File::create(unfinished.path())?;
+    file.write_all(bytes)?;
+    file.sync_all()?;
+    drop(file);
+    unfinished.finish(replaced)
 }

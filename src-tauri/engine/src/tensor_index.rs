@@ -5,12 +5,14 @@
 use std::{
     collections::BTreeMap,
     io::{Read, SeekFrom},
+    path::Path,
 };
 
 use safetensors::{Dtype, tensor::Metadata};
 
 use crate::{
-    files::ReadSeek,
+    error::LoadError,
+    files::{Files, ReadSeek},
     pytorch::{self, PyTorchError},
 };
 
@@ -66,6 +68,20 @@ fn gather(bytes: &[u8], size: usize, shape: &[usize], strides: &[usize]) -> Vec<
     gathered
 }
 
+/// Gives an old text tower the prefix `text.` that a model with a text tower of its own asks for, as open_clip 3.3.0
+/// does (`model.py:699`, `convert_to_custom_text_state_dict`). Other tensors stay as they are.
+pub fn adopt_unprefixed_text(tensors: BTreeMap<String, Entry>) -> BTreeMap<String, Entry> {
+    const TEXT: [&str; 5] = ["text_projection", "positional_embedding", "token_embedding", "transformer", "ln_final"];
+    let is_old = ["text_projection", "positional_embedding"].iter().all(|name| tensors.contains_key(*name));
+    if !is_old || tensors.keys().any(|name| name.starts_with("text.")) {
+        return tensors;
+    }
+    let renamed = |name: String| {
+        if TEXT.iter().any(|start| name.starts_with(start)) { format!("text.{name}") } else { name }
+    };
+    tensors.into_iter().map(|(name, entry)| (renamed(name), entry)).collect()
+}
+
 /// The tensors of a file.
 #[derive(Debug, Default)]
 pub struct TensorIndex {
@@ -90,6 +106,18 @@ pub enum IndexError {
 }
 
 impl TensorIndex {
+    /// Opens a weights file and finds its tensors.
+    pub fn open(files: Files, path: &Path) -> Result<(Box<dyn ReadSeek>, Self), LoadError> {
+        let owned = || path.to_owned();
+        let (mut file, length) = files.open(path).map_err(|source| LoadError::Read { path: owned(), source })?;
+        let index = Self::read(file.as_mut(), length).map_err(|error| match error {
+            IndexError::Read(source) => LoadError::Read { path: owned(), source },
+            IndexError::Header(reason) => LoadError::Header { reason, path: owned() },
+            IndexError::PyTorch(source) => LoadError::PyTorch { path: owned(), source },
+        })?;
+        Ok((file, index))
+    }
+
     /// Finds the tensors of a file of `length` bytes. What it says is checked against that length.
     pub fn read(file: &mut dyn ReadSeek, length: u64) -> Result<Self, IndexError> {
         let mut start = Vec::new();

@@ -26,7 +26,7 @@ use safetensors::Dtype;
 use crate::{
     error::LoadError,
     files::{Files, ReadSeek},
-    tensor_index::{Entry, IndexError, TensorIndex},
+    tensor_index::{Entry, TensorIndex, adopt_unprefixed_text},
 };
 
 /// Where a layout keeps a tensor that open_clip calls by another name.
@@ -67,15 +67,9 @@ pub struct Weights {
 impl Weights {
     /// Opens `path`, a safetensors or a PyTorch file by its content, and finds its tensors. None is read yet.
     pub fn open(files: Files, path: &Path, keys: KeyTable, device: &Device) -> Result<Self, LoadError> {
-        let owned = || path.to_owned();
-        let (mut file, length) = files.open(path).map_err(|source| LoadError::Read { path: owned(), source })?;
-        let index = TensorIndex::read(file.as_mut(), length).map_err(|error| match error {
-            IndexError::Read(source) => LoadError::Read { path: owned(), source },
-            IndexError::Header(reason) => LoadError::Header { reason, path: owned() },
-            IndexError::PyTorch(source) => LoadError::PyTorch { path: owned(), source },
-        })?;
+        let (file, index) = TensorIndex::open(files, path)?;
         Ok(Self {
-            path: owned(),
+            path: path.to_owned(),
             file: RefCell::new(file),
             tensors: index.tensors,
             taken: RefCell::default(),
@@ -85,19 +79,9 @@ impl Weights {
         })
     }
 
-    /// Gives an old text tower the prefix `text.` that a model with a text tower of its own asks for, as open_clip
-    /// 3.3.0 does (`model.py:699`, `convert_to_custom_text_state_dict`). Other files stay as they are.
+    /// Gives an old text tower the prefix that a model with a text tower of its own asks for.
     pub fn adopt_unprefixed_text(&mut self) {
-        const TEXT: [&str; 5] =
-            ["text_projection", "positional_embedding", "token_embedding", "transformer", "ln_final"];
-        let is_old = ["text_projection", "positional_embedding"].iter().all(|name| self.tensors.contains_key(*name));
-        if !is_old || self.tensors.keys().any(|name| name.starts_with("text.")) {
-            return;
-        }
-        let renamed = |name: String| {
-            if TEXT.iter().any(|start| name.starts_with(start)) { format!("text.{name}") } else { name }
-        };
-        self.tensors = mem::take(&mut self.tensors).into_iter().map(|(name, entry)| (renamed(name), entry)).collect();
+        self.tensors = adopt_unprefixed_text(mem::take(&mut self.tensors));
     }
 
     /// The file the weights come from.
