@@ -7,13 +7,20 @@ use std::path::{Path, PathBuf};
 use cliploupe_workbench::{
     Workbench, assets,
     messages::{
-        DeviceInfo, LabelSettings, ModelList, PhotoDetails, PhotoId, Problem, ProblemCode, Snapshot, VerifyReport,
+        AblationOptions, AblationReport, Ask, CollectionReport, CompareWith, Comparison, DeviceInfo, Direction, Edit,
+        ExplainAbilities, Explained, ExportForm, ExportPlan, Exported, FlipArithmetic, LabEffect, LabState,
+        LabelSettings, MatrixFacts, MatrixSource, Meaning, ModelList, PhotoDetails, PhotoId, PriorRow, Problem,
+        ProblemCode, ProjectionReport, SideBySide, Snapshot, TensorRow, Tile, TuneOptions, TuneReport, VerifyReport,
         WorkbenchEvent,
     },
     model_source::ModelSource,
     store::Import,
 };
-use tauri::{AppHandle, State, ipc::Channel};
+use percent_encoding::percent_decode_str;
+use tauri::{
+    AppHandle, State,
+    ipc::{Channel, InvokeBody, Request, Response},
+};
 use tauri_plugin_dialog::{DialogExt, FilePath};
 use tauri_plugin_opener::OpenerExt;
 
@@ -173,6 +180,168 @@ pub fn reveal_model(app: AppHandle, bench: Bench<'_>, name: &str) -> Result<(), 
 #[tauri::command(async)]
 pub fn set_hub_endpoint(bench: Bench<'_>, endpoint: Option<&str>) -> Result<(), Problem> {
     bench.set_hub_endpoint(endpoint)
+}
+
+#[tauri::command(async)]
+pub fn projection_report(bench: Bench<'_>) -> Result<ProjectionReport, Problem> {
+    bench.projection_report()
+}
+
+#[tauri::command(async)]
+pub fn collection_report(bench: Bench<'_>) -> Result<CollectionReport, Problem> {
+    bench.collection_report()
+}
+
+#[tauri::command(async)]
+pub fn meaning(bench: Bench<'_>, direction: Direction) -> Result<Meaning, Problem> {
+    bench.meaning(&direction)
+}
+
+#[tauri::command(async)]
+pub fn class_prior(bench: Bench<'_>) -> Result<Vec<PriorRow>, Problem> {
+    bench.class_prior()
+}
+
+#[tauri::command(async)]
+pub fn tensors(bench: Bench<'_>) -> Result<Vec<TensorRow>, Problem> {
+    bench.tensors()
+}
+
+#[tauri::command(async)]
+pub fn open_matrix(bench: Bench<'_>, source: MatrixSource) -> Result<MatrixFacts, Problem> {
+    bench.open_matrix(&source)
+}
+
+/// As raw bytes: numbers as JSON would take ten times as long.
+#[tauri::command(async)]
+pub fn tile(bench: Bench<'_>, tile: Tile) -> Result<Response, Problem> {
+    bench.tile(&tile).map(Response::new)
+}
+
+#[tauri::command(async)]
+pub fn compare(bench: Bench<'_>, other: CompareWith) -> Result<Comparison, Problem> {
+    bench.compare(&other)
+}
+
+#[tauri::command(async)]
+pub fn explain_abilities(bench: Bench<'_>) -> Result<ExplainAbilities, Problem> {
+    bench.explain_abilities()
+}
+
+#[tauri::command(async)]
+pub fn explain(bench: Bench<'_>, id: PhotoId, ask: Ask) -> Result<Explained, Problem> {
+    bench.explain(id, &ask)
+}
+
+#[tauri::command(async)]
+pub fn lab(bench: Bench<'_>) -> Result<LabState, Problem> {
+    bench.lab()
+}
+
+#[tauri::command(async)]
+pub fn lab_effect(bench: Bench<'_>) -> Result<LabEffect, Problem> {
+    bench.lab_effect()
+}
+
+#[tauri::command(async)]
+pub fn set_edits(bench: Bench<'_>, edits: Vec<Edit>) -> Result<LabEffect, Problem> {
+    bench.set_edits(edits)
+}
+
+#[tauri::command(async)]
+pub fn undo_edit(bench: Bench<'_>) -> Result<LabEffect, Problem> {
+    bench.undo_edit()
+}
+
+#[tauri::command(async)]
+pub fn redo_edit(bench: Bench<'_>) -> Result<LabEffect, Problem> {
+    bench.redo_edit()
+}
+
+#[tauri::command(async)]
+pub fn save_edits(bench: Bench<'_>, name: &str) -> Result<(), Problem> {
+    bench.save_edits(name)
+}
+
+#[tauri::command(async)]
+pub fn load_edits(bench: Bench<'_>, name: &str) -> Result<LabEffect, Problem> {
+    bench.load_edits(name)
+}
+
+#[tauri::command(async)]
+pub fn forget_edits(bench: Bench<'_>, name: &str) -> Result<(), Problem> {
+    bench.forget_edits(name)
+}
+
+#[tauri::command(async)]
+pub fn flip_arithmetic(bench: Bench<'_>, id: PhotoId) -> Result<FlipArithmetic, Problem> {
+    bench.flip_arithmetic(id)
+}
+
+#[tauri::command(async)]
+pub fn search_side_by_side(bench: Bench<'_>, query: &str, top: u32) -> Result<SideBySide, Problem> {
+    bench.search_side_by_side(query, top as usize)
+}
+
+fn pick(app: &AppHandle, name: &str, extensions: &[&str]) -> Option<PathBuf> {
+    app.dialog().file().add_filter(name, extensions).blocking_pick_file()?.into_path().ok()
+}
+
+fn place(app: &AppHandle, name: &str) -> Option<PathBuf> {
+    app.dialog().file().set_file_name(name).blocking_save_file()?.into_path().ok()
+}
+
+#[tauri::command(async)]
+pub fn choose_vector_file(app: AppHandle) -> Option<String> {
+    pick(&app, "vector", &["json", "txt", "csv", "safetensors"]).map(|path| path.display().to_string())
+}
+
+#[tauri::command(async)]
+pub fn choose_head_file(app: AppHandle, bench: Bench<'_>) -> Result<Option<String>, Problem> {
+    pick(&app, "safetensors", &["safetensors"]).map(|path| bench.add_head_file(&path)).transpose()
+}
+
+#[tauri::command(async)]
+pub fn tune(bench: Bench<'_>, options: TuneOptions) -> Result<TuneReport, Problem> {
+    bench.tune(&options)
+}
+
+#[tauri::command(async)]
+pub fn ablation(bench: Bench<'_>, options: AblationOptions) -> Result<AblationReport, Problem> {
+    bench.ablation(&options)
+}
+
+#[tauri::command(async)]
+pub fn cancel_tune(bench: Bench<'_>) {
+    bench.cancel_tune();
+}
+
+#[tauri::command(async)]
+pub fn save_ablation(app: AppHandle, bench: Bench<'_>, format: &str) -> Result<Option<String>, Problem> {
+    let (text, name) = bench.ablation_text(format)?;
+    place(&app, &name).map(|path| bench.write_file(&path, text.as_bytes())).transpose()
+}
+
+#[tauri::command(async)]
+pub fn export_plan(bench: Bench<'_>) -> Result<ExportPlan, Problem> {
+    bench.export_plan()
+}
+
+#[tauri::command(async)]
+pub fn export_heads(app: AppHandle, bench: Bench<'_>, form: ExportForm) -> Result<Option<Exported>, Problem> {
+    // The dialog has asked whether a file may be replaced.
+    place(&app, &bench.export_name(form)?).map(|path| bench.export_heads(form, &path, true)).transpose()
+}
+
+/// The content comes as raw bytes, the suggested name in a header.
+#[tauri::command(async)]
+pub fn save_file(app: AppHandle, bench: Bench<'_>, request: Request<'_>) -> Result<Option<String>, Problem> {
+    let InvokeBody::Raw(content) = request.body() else {
+        return Err(Problem::internal("a file to save came without its content"));
+    };
+    let name = request.headers().get("x-name").and_then(|name| name.to_str().ok()).unwrap_or_default();
+    let name = percent_decode_str(name).decode_utf8_lossy();
+    place(&app, &name).map(|path| bench.write_file(&path, content)).transpose()
 }
 
 #[tauri::command]

@@ -1,5 +1,7 @@
 //! `cliploupe-cli` as scripts meet it: arguments in, text or JSON and an exit code out.
 
+/// Projections.
+mod inspect;
 /// Checkpoints by name.
 mod models;
 /// A hub on this machine.

@@ -2,6 +2,8 @@
 
 /// Checkpoints from a server that drops, lies, redirects and refuses.
 mod downloads;
+/// Edits of the projections, and what is said of them.
+mod lab;
 /// Models by name: installed, imported, removed, fetched, and exchanged under photos on the table.
 mod models;
 /// The server.

@@ -51,6 +51,8 @@ pub enum Command {
     /// Checkpoints: find, download, import, check, remove
     #[command(subcommand)]
     Models(Models),
+    /// What a model's projections do: bias, spectrum and geometry; change, fit and export them
+    Inspect(Box<Inspect>),
     /// Where this machine can compute
     Devices,
     /// How fast decoding, preprocessing, encoding and starting are here
@@ -84,6 +86,109 @@ pub struct Label {
     /// Leave out labels below this probability, 0 to 1
     #[arg(long, value_name = "P")]
     pub threshold: Option<f32>,
+}
+
+#[derive(Debug, clap::Args)]
+pub struct Inspect {
+    #[command(flatten)]
+    pub texts: Texts,
+    /// Photos and folders to look at through the projections
+    #[arg(value_name = "PATH")]
+    pub paths: Vec<PathBuf>,
+    /// Labels to look at them with, as in `label`
+    #[arg(long, value_name = "LABELS")]
+    pub labels: Option<String>,
+    /// Sentences for the labels, as in `label`
+    #[arg(long, value_name = "TEMPLATE")]
+    pub template: Vec<String>,
+    /// Edits to put in force: a JSON list, such as [{"kind": "centre", "side": "image", "strength": 1}]
+    #[arg(long, value_name = "FILE")]
+    pub edits: Option<PathBuf>,
+    /// Other projections in the place of the model's: linear, linear-bias, mlp or mlp-bias of the embedded model, or a file
+    #[arg(long, value_name = "NAME_OR_FILE")]
+    pub replace: Option<String>,
+    /// What lies along a direction: image:K or text:K (singular), bias:image, bias:text, dimension:K, gap, label:NAME
+    #[arg(long, value_name = "DIRECTION")]
+    pub along: Option<String>,
+    /// Compare with another model, with other projections (heads:NAME_OR_FILE), or with no edits (unedited)
+    #[arg(long, value_name = "OTHER")]
+    pub compare: Option<String>,
+    /// List every tensor of the checkpoint
+    #[arg(long)]
+    pub tensors: bool,
+    /// The figures of one tensor, by its key
+    #[arg(long, value_name = "KEY")]
+    pub tensor: Option<String>,
+    /// Fit the image projection to a folder with one folder per class, and say what that is worth on photos held out
+    #[arg(long, value_name = "DIR", conflicts_with = "ablation")]
+    pub tune: Option<PathBuf>,
+    /// Compare linear and MLP, with a bias and without, on a folder with one folder per class
+    #[arg(long, value_name = "DIR")]
+    pub ablation: Option<PathBuf>,
+    /// Keep the ablation as a page, .md or .html
+    #[arg(long, value_name = "FILE", requires = "ablation")]
+    pub report: Option<PathBuf>,
+    #[command(flatten)]
+    pub fit: Fit,
+    /// Write the model with the projections in force (edited, replaced or tuned) as a new folder in open_clip's layout
+    #[arg(long, value_name = "FOLDER")]
+    pub export: Option<PathBuf>,
+    /// Write the projections in force alone
+    #[arg(long, value_name = "FILE")]
+    pub export_heads: Option<PathBuf>,
+}
+
+/// How projections are fitted.
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Fitting")]
+pub struct Fit {
+    /// What is fitted with --tune
+    #[arg(long, value_enum, default_value = "both")]
+    pub parts: Parts,
+    /// The loss; that of the model unless said
+    #[arg(long, value_enum)]
+    pub loss: Option<Loss>,
+    /// Pull of the matrix to the original
+    #[arg(long, default_value_t = 0.1, value_name = "LAMBDA")]
+    pub pull: f64,
+    /// Step of Adam
+    #[arg(long, default_value_t = 1e-3, value_name = "STEP")]
+    pub rate: f64,
+    /// Passes over the photos at most
+    #[arg(long, default_value_t = 60, value_name = "N")]
+    pub epochs: u32,
+    /// Passes without a better held-out loss before it stops
+    #[arg(long, default_value_t = 10, value_name = "N")]
+    pub patience: u32,
+    /// Parts of the photos, each held out once
+    #[arg(long, default_value_t = 5, value_name = "N")]
+    pub folds: u32,
+    /// Repetitions of an ablation
+    #[arg(long, default_value_t = 3, value_name = "N")]
+    pub seeds: u32,
+    /// Decides the parts and the order with --tune
+    #[arg(long, default_value_t = 0, value_name = "N")]
+    pub seed: u32,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Parts {
+    /// The matrix
+    Weights,
+    /// A bias
+    Bias,
+    /// Matrix and bias
+    Both,
+    /// An MLP that begins as the same function
+    Mlp,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Loss {
+    /// Classes compete
+    Softmax,
+    /// Each class on its own
+    Sigmoid,
 }
 
 #[derive(Debug, clap::Args)]
@@ -151,6 +256,9 @@ pub struct Bench {
     /// Also measure a checkpoint of this shape with random weights, made for the purpose
     #[arg(long, value_parser = bench::SHAPES.map(|shape| shape.name), value_name = "SHAPE")]
     pub shape: Option<String>,
+    /// Also measure reports and edits of projections, with a hundred thousand made-up photos (a gigabyte of memory)
+    #[arg(long)]
+    pub lab: bool,
 }
 
 #[derive(Debug, Subcommand)]

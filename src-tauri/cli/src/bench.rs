@@ -33,6 +33,9 @@ pub fn run(command: &Bench, common: &Common) -> Result<Report, Failed> {
         let common = &Common { config: None, ..common.clone() };
         sections.push(section(common, shape.name, &folder.path().to_string_lossy())?);
     }
+    if command.lab {
+        sections.push(("projections".into(), "cpu".into(), bench::lab()));
+    }
     let text = sections.iter().map(|(name, device, figures)| table(name, device, figures)).collect();
     let models: Vec<_> = sections
         .iter()

@@ -59,13 +59,13 @@ pub fn run(command: &Label, common: &Common) -> Result<Report, Failed> {
 }
 
 /// Why there is no model, or not where it was asked for: a script that names a device wants that one.
-fn failed_engine(now: &Snapshot) -> Option<String> {
+pub fn failed_engine(now: &Snapshot) -> Option<String> {
     let fell_back = now.engine.device.as_ref().and_then(|device| device.fell_back.as_ref());
     now.engine.problem.as_ref().or(fell_back).map(|problem| problem.message.clone())
 }
 
 /// A progress bar on a terminal; nothing elsewhere.
-fn wait(bench: &Workbench, quiet: bool) {
+pub fn wait(bench: &Workbench, quiet: bool) {
     if quiet {
         return bench.wait_idle();
     }
@@ -139,7 +139,7 @@ fn human(details: &PhotoDetails, best: &[Best]) -> String {
 }
 
 /// A file's lines, a ready-made set, or a list between commas. Empty labels say nothing and are left out.
-fn label_list(given: Option<&str>) -> Result<Vec<String>, Failed> {
+pub fn label_list(given: Option<&str>) -> Result<Vec<String>, Failed> {
     let Some(given) = given else { return Ok(default_labels(0.0).labels) };
     let labels = if Path::new(given).is_file() {
         assets::read_label_file(Path::new(given))?
@@ -154,7 +154,7 @@ fn label_list(given: Option<&str>) -> Result<Vec<String>, Failed> {
     Ok(labels)
 }
 
-fn templates(given: &[String]) -> Result<Vec<String>, Failed> {
+pub fn templates(given: &[String]) -> Result<Vec<String>, Failed> {
     let sets = assets::template_sets();
     let mut all = Vec::new();
     for template in given {

@@ -8,6 +8,7 @@ mod bench;
 mod devices;
 mod embed;
 mod failure;
+mod inspect;
 mod label;
 mod models;
 mod preprocess;
@@ -48,6 +49,7 @@ fn run(args: &Args) -> Result<Report, Failed> {
         Command::Tokenize(command) => tokenize::run(command, &args.common),
         Command::Preprocess(command) => preprocess::run(command, &args.common),
         Command::Models(command) => models::run(command, &args.common),
+        Command::Inspect(command) => inspect::run(command, &args.common),
         Command::Devices => Ok(devices::run()),
         Command::Bench(command) => bench::run(command, &args.common),
     }

@@ -32,11 +32,39 @@ static MODEL_FILES: &[MemoryFile] = &[
     },
     MemoryFile { name: "config.json", bytes: include_bytes!(asset!("model/config.json")) },
     MemoryFile { name: "tokenizer.json", bytes: include_bytes!(asset!("model/tokenizer.json")) },
+    MemoryFile { name: "tokenizer_config.json", bytes: include_bytes!(asset!("model/tokenizer_config.json")) },
 ];
 
 /// The embedded model.
 pub fn embedded_model() -> Checkpoint {
     Checkpoint::in_memory(EMBEDDED_MODEL, MODEL_FILES)
+}
+
+/// The embedded model's own projections, by the name they have among [`EMBEDDED_HEADS`].
+pub const OWN_HEADS: &str = "linear";
+/// Projections that were trained with the embedded model's towers, by name: its own, and those beside it.
+pub const EMBEDDED_HEADS: &[&str] = &[OWN_HEADS, "linear-bias", "mlp", "mlp-bias"];
+
+macro_rules! heads {
+    ($($name:literal),*) => {
+        &[$(
+            MemoryFile {
+                name: concat!($name, ".safetensors"),
+                bytes: include_bytes!(concat!("../../../assets/model/projections/", $name, ".safetensors")),
+            },
+            MemoryFile {
+                name: concat!($name, ".json"),
+                bytes: include_bytes!(concat!("../../../assets/model/projections/", $name, ".json")),
+            },
+        )*]
+    };
+}
+
+static HEAD_FILES: &[MemoryFile] = heads!("linear-bias", "mlp", "mlp-bias");
+
+/// The files of [`EMBEDDED_HEADS`] but the model's own, `NAME.safetensors` and `NAME.json`.
+pub fn embedded_heads() -> Files {
+    Files::Memory(HEAD_FILES)
 }
 
 /// Size of the embedded model's weights in bytes.

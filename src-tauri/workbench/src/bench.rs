@@ -1,5 +1,7 @@
 //! How fast this machine is at each stage. Times are medians of several runs, after one that does not count.
 
+mod lab;
+
 use std::{
     collections::BTreeMap,
     io,
@@ -16,6 +18,8 @@ use cliploupe_engine::{
 use serde::Serialize;
 
 use crate::assets;
+
+pub use lab::lab;
 
 /// One measured figure.
 #[derive(Debug, Clone, Serialize)]

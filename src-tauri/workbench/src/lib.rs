@@ -7,6 +7,7 @@ pub mod assets;
 pub mod bench;
 pub mod bindings;
 pub mod catalogue;
+mod lab;
 pub mod messages;
 pub mod model_source;
 pub mod models;

@@ -1,6 +1,9 @@
 //! What crosses to the interface. Every type is exported to TypeScript by `cargo gen`.
 
+mod explain;
+mod lab;
 mod models;
+mod projection;
 
 use std::collections::BTreeMap;
 
@@ -8,7 +11,10 @@ use cliploupe_engine::{device::DeviceKind as EngineDeviceKind, photo};
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
 
+pub use explain::*;
+pub use lab::*;
 pub use models::*;
+pub use projection::*;
 
 /// A photo on the table, for as long as the program runs.
 pub type PhotoId = u32;
@@ -159,6 +165,18 @@ pub enum ProblemCode {
     Device,
     /// A label or template that means nothing.
     BadLabel,
+    /// An edit of the projections cannot act on this model.
+    Edit,
+    /// There are no photos, labels or classes for what was asked.
+    NothingAtHand,
+    /// This architecture cannot be asked that.
+    Architecture,
+    /// Linear algebra failed.
+    Analysis,
+    /// A projection or checkpoint cannot be written.
+    Export,
+    /// A person stopped it.
+    Cancelled,
     /// Settings cannot be read or written.
     Settings,
     /// A thumbnail cannot be made or kept.
@@ -644,6 +662,16 @@ pub enum WorkbenchEvent {
     VerifyProgress {
         /// Now.
         progress: VerifyProgress,
+    },
+    /// The projections in force have changed.
+    LabChanged {
+        /// The edits.
+        lab: Box<LabState>,
+    },
+    /// Tuning or an ablation went on.
+    TuneProgress {
+        /// Now.
+        progress: TuneProgress,
     },
     /// Something went wrong that belongs to no photo.
     Problem {

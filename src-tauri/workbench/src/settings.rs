@@ -1,6 +1,7 @@
 //! What is remembered between two starts: label set, model, device, where models come from.
 
 use std::{
+    collections::BTreeMap,
     fs, io,
     path::{Path, PathBuf},
 };
@@ -9,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     assets,
-    messages::{LabelSettings, Problem, ProblemCode},
+    messages::{Edit, LabelSettings, Problem, ProblemCode},
     whole_file,
 };
 
@@ -25,11 +26,19 @@ pub struct Settings {
     pub device: String,
     /// Where checkpoints are downloaded from; none for `HF_ENDPOINT` or the hub itself.
     pub hub_endpoint: Option<String>,
+    /// Stacks of edits of the projections, by the names they were saved under.
+    pub stacks: BTreeMap<String, Vec<Edit>>,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { labels: None, model: assets::EMBEDDED_MODEL.into(), device: "auto".into(), hub_endpoint: None }
+        Self {
+            labels: None,
+            model: assets::EMBEDDED_MODEL.into(),
+            device: "auto".into(),
+            hub_endpoint: None,
+            stacks: BTreeMap::new(),
+        }
     }
 }
 

@@ -16,7 +16,9 @@ pub struct Row {
     pub path: PathBuf,
     pub state: PhotoState,
     pub facts: Option<PhotoFacts>,
-    /// Unit vector in the joint space of the loaded model, or of the one before it.
+    /// The feature before the projection, which edits of the projection start from.
+    pub pooled: Option<Vec<f32>>,
+    /// Unit vector in the joint space, by the heads in force, of the loaded model or of the one before it.
     pub embedding: Option<Vec<f32>>,
     /// While the results are those of the model before: what they were made with.
     pub outdated: Option<Arc<Scorer>>,
@@ -54,6 +56,7 @@ impl Table {
             path,
             state: PhotoState::Waiting,
             facts: None,
+            pooled: None,
             embedding: None,
             outdated: None,
             best: Vec::new(),
@@ -114,7 +117,7 @@ impl Row {
         if self.state == PhotoState::Labelled {
             self.state = PhotoState::Decoded;
         }
-        (self.embedding, self.outdated) = (None, None);
+        (self.pooled, self.embedding, self.outdated) = (None, None, None);
         self.best.clear();
     }
 

@@ -6,6 +6,8 @@
 //! State is changed and told about under one lock, the table's, so a window that attaches in between misses nothing
 //! and hears nothing twice.
 
+mod inspect_calls;
+mod lab_calls;
 mod model_calls;
 
 use std::{
@@ -27,6 +29,7 @@ use crossbeam_channel::{Receiver, Sender, bounded, unbounded};
 
 use crate::{
     assets,
+    lab::{InForce, Lab},
     messages::{
         BestLabel, DeviceInfo, EngineState, EngineStatus, Failure, LabelProblem, LabelSettings, Phase, PhotoBest,
         PhotoDecoded, PhotoDetails, PhotoId, PhotoState, Problem, ProblemCode, Progress, Snapshot, WorkbenchEvent,
@@ -116,6 +119,9 @@ pub struct Shared {
     labels: Mutex<(LabelSettings, bool)>,
     labels_version: AtomicU32,
     scorer: Mutex<Option<Arc<Scorer>>>,
+    /// The heads that take features to the joint space. Locked before the table, and for as long as features are
+    /// projected and stored, so that all photos and labels are of the same heads.
+    in_force: Mutex<Option<InForce>>,
     thumbnails: Option<Thumbnails>,
     /// The model and device in use, which need not be those of the settings.
     current: Mutex<(ModelSource, DeviceChoice)>,
@@ -134,6 +140,7 @@ pub struct Workbench {
     start_problems: Vec<Problem>,
     /// Why there is no models folder, if there is none.
     models: Result<Arc<Models>, Problem>,
+    lab: Lab,
     /// Models that are being checked, and how to stop that.
     checks: Mutex<Vec<(String, Halt)>>,
     samples: Mutex<Option<tempfile::TempDir>>,
@@ -204,6 +211,7 @@ impl Workbench {
             settings_path: options.settings,
             start_problems,
             models,
+            lab: Lab::default(),
             checks: Mutex::default(),
             samples: Mutex::new(None),
             pasted: Mutex::default(),
@@ -347,8 +355,13 @@ impl Workbench {
     fn load(&self, source: ModelSource, device: DeviceChoice) -> Result<(), Problem> {
         lock(&self.shared.activity).loading = true;
         let (reply, answer) = bounded(1);
+        let is_other = source != self.shared.current().0;
         let _ = self.control.send(Control::Load { source, device, reply });
-        answer.recv().unwrap_or_else(|_| Err(Problem::internal("the model worker has ended")))
+        answer.recv().unwrap_or_else(|_| Err(Problem::internal("the model worker has ended")))?;
+        if is_other {
+            self.forget_lab();
+        }
+        Ok(())
     }
 
     /// The thumbnail of a photo, JPEG.
@@ -566,6 +579,7 @@ impl Shared {
             labels: Mutex::new((labels.unwrap_or_else(|| default_labels(0.3)), is_own)),
             labels_version: AtomicU32::new(1),
             scorer: Mutex::new(None),
+            in_force: Mutex::default(),
             thumbnails,
             current: Mutex::new((ModelSource::Embedded, DeviceChoice::Auto)),
             models: OnceLock::new(),
@@ -595,6 +609,11 @@ impl Shared {
 
     pub fn table(&self) -> MutexGuard<'_, Table> {
         lock(&self.table)
+    }
+
+    /// The heads in force; none before there is a model.
+    pub fn in_force(&self) -> MutexGuard<'_, Option<InForce>> {
+        lock(&self.in_force)
     }
 
     /// Tells the onlooker. Called under the table's lock where photos are concerned.

@@ -8,14 +8,17 @@ use std::{
 
 use cliploupe_engine::{
     Device, EncodeError, Model,
-    device::{self, DeviceChoice},
+    device::{self, DeviceChoice, read},
+    lab::{Head, Table},
     photo::Picture,
     preprocess::{self, Pixels, PreprocessConfig},
+    probe::Probe,
     zero_shot::{self, Scoring},
 };
 use crossbeam_channel::{Receiver, Sender, select_biased};
 
 use crate::{
+    lab::{Base, InForce},
     messages::{
         BEST_PER_PHOTO, BestLabel, DeviceStatus, EngineState, EngineStatus, LabelProblem, LabelScore, LabelSettings,
         PhotoBest, PhotoId, PhotoState, Problem, ProblemCode, WorkbenchEvent,
@@ -38,9 +41,14 @@ pub enum Control {
     Load { source: ModelSource, device: DeviceChoice, reply: Sender<Result<(), Problem>> },
     /// The label set has changed; the newest one counts.
     Labels,
+    /// Ask the model something; there is none while none could be loaded.
+    Ask(Question),
     /// End.
     Stop,
 }
+
+/// What is asked of the model; the answer travels its own way.
+pub type Question = Box<dyn FnOnce(Option<&Model>) + Send>;
 
 /// A decoded photo on its way to the model.
 pub struct EncodeJob {
@@ -50,46 +58,87 @@ pub struct EncodeJob {
     pub pixels: Pixels,
 }
 
+/// Labels as the text tower left them, before the projection.
+pub struct Sentences {
+    /// Which label each group of sentences belongs to; labels with a problem have none.
+    pub columns: Vec<u32>,
+    /// Sentences of a label.
+    pub templates: usize,
+    /// `[label · template, width]`, templates innermost.
+    pub pooled: Table,
+}
+
+impl Sentences {
+    /// The direction of each label by a text head: `[label, embed]`, unit vectors.
+    pub fn directions(&self, head: &Head) -> Vec<f32> {
+        zero_shot::label_directions(head.apply(&self.pooled).unit().values(), self.templates, head.output_dim())
+    }
+}
+
 /// Everything that turns an embedding into scores.
 pub struct Scorer {
     pub version: u32,
-    /// Which label each direction belongs to; labels with a problem have none.
-    columns: Vec<u32>,
+    /// The labels.
+    pub sentences: Arc<Sentences>,
     /// `[column, embed]`, unit vectors.
-    directions: Vec<f32>,
+    pub directions: Vec<f32>,
     embed: usize,
-    scoring: Scoring,
+    pub scoring: Scoring,
     /// The label set it was built from.
     pub settings: LabelSettings,
 }
 
 impl Scorer {
+    fn new(version: u32, settings: LabelSettings, sentences: Arc<Sentences>, head: &Head, scoring: Scoring) -> Self {
+        let directions = sentences.directions(head);
+        Self { version, sentences, directions, embed: head.output_dim(), scoring, settings }
+    }
+
+    /// The same labels by another text head.
+    pub fn with_head(&self, head: &Head, scoring: Scoring) -> Self {
+        Self::new(self.version, self.settings.clone(), self.sentences.clone(), head, scoring)
+    }
+
+    /// The direction of the label at this place of [`Self::labels`], `[embed]`.
+    ///
+    /// # Panics
+    /// If there is no such place.
+    pub fn direction(&self, at: usize) -> &[f32] {
+        &self.directions[at * self.embed..][..self.embed]
+    }
+
+    /// The labels that have a direction, in the order of the directions.
+    pub fn labels(&self) -> impl ExactSizeIterator<Item = &str> {
+        self.sentences.columns.iter().map(|label| self.settings.labels[*label as usize].as_str())
+    }
+
     /// Best labels of pictures.
     ///
     /// # Shapes
     /// - embeddings: `[image, embed]`
     pub fn best(&self, embeddings: &[f32]) -> Vec<Vec<BestLabel>> {
         let images = embeddings.len() / self.embed;
-        if self.columns.is_empty() {
+        let columns = &self.sentences.columns;
+        if columns.is_empty() {
             return vec![Vec::new(); images];
         }
         let cosines = zero_shot::cosines(embeddings, &self.directions, self.embed);
         let best_of = |row: &[f32]| {
             let scores = self.scoring.scores(row);
             let best = zero_shot::top_k(&scores, BEST_PER_PHOTO).into_iter();
-            best.map(|i| BestLabel { label: self.columns[i], score: scores[i].probability }).collect()
+            best.map(|i| BestLabel { label: columns[i], score: scores[i].probability }).collect()
         };
-        cosines.chunks_exact(self.columns.len()).map(best_of).collect()
+        cosines.chunks_exact(columns.len()).map(best_of).collect()
     }
 
     /// Scores of one picture against every label, in the order of the set.
     pub fn all(&self, embedding: &[f32]) -> Vec<LabelScore> {
         let cosines = zero_shot::cosines(embedding, &self.directions, self.embed);
         let scores = self.scoring.scores(&cosines);
-        let named = self.columns.iter().zip(scores);
+        let named = self.labels().zip(scores);
         named
             .map(|(label, score)| LabelScore {
-                label: self.settings.labels[*label as usize].clone(),
+                label: label.to_owned(),
                 cosine: score.cosine,
                 logit: score.logit,
                 probability: score.probability,
@@ -98,13 +147,13 @@ impl Scorer {
     }
 }
 
-/// Directions of labels, each under one list of templates.
-type Directions = HashMap<(Arc<[String]>, String), Vec<f32>>;
+/// Pooled features of labels' sentences, `[template, width]`, each under one list of templates.
+type KnownLabels = HashMap<(Arc<[String]>, String), Vec<f32>>;
 
 struct Loaded {
     model: Model,
     version: u32,
-    directions: Directions,
+    labels: KnownLabels,
 }
 
 /// The worker's own state.
@@ -133,6 +182,7 @@ impl Worker {
                         let _ = reply.send(self.load(&source, &device));
                     }
                     Ok(Control::Labels) => self.refresh_labels(),
+                    Ok(Control::Ask(question)) => self.answer(question),
                     Ok(Control::Stop) | Err(_) => return,
                 },
                 recv(photos) -> job => match job {
@@ -148,13 +198,13 @@ impl Worker {
     fn load(&mut self, source: &ModelSource, choice: &DeviceChoice) -> Result<(), Problem> {
         self.shared.set_engine(|status| status.state = EngineState::Loading);
         let before = self.loaded.take().map(|loaded| {
-            let Loaded { model, version, directions } = loaded;
+            let Loaded { model, version, labels } = loaded;
             drop(model);
-            (version, directions)
+            (version, labels)
         });
         let result = self.try_load(source, choice);
         if let Err(problem) = &result {
-            let is_back = before.is_some_and(|(version, directions)| self.load_again(version, directions));
+            let is_back = before.is_some_and(|(version, labels)| self.load_again(version, labels));
             // Without one before, the program's own takes its place, and the problem is shown.
             let stands_in =
                 is_back || (*source != ModelSource::Embedded && self.try_load(&ModelSource::Embedded, choice).is_ok());
@@ -169,28 +219,34 @@ impl Worker {
     }
 
     /// Brings back the model in use, under the version that the photos' vectors are of.
-    fn load_again(&mut self, version: u32, directions: Directions) -> bool {
+    fn load_again(&mut self, version: u32, labels: KnownLabels) -> bool {
         let (source, choice) = self.shared.current();
         let opened = opened(&source, &choice, self.language.as_deref());
         let is_back = opened.is_ok();
-        self.loaded = opened.ok().map(|(model, _)| Loaded { model, version, directions });
+        self.loaded = opened.ok().map(|(model, _)| Loaded { model, version, labels });
         is_back
     }
 
     fn try_load(&mut self, source: &ModelSource, choice: &DeviceChoice) -> Result<(), Problem> {
         let (model, device) = opened(source, choice, self.language.as_deref())?;
+        let base = Base::of(source, &model, self.versions + 1).map_err(|error| crate::lab::of_analysis(&error))?;
         self.shared.set_current(source, choice);
-        self.install(source, model, device);
+        self.install(source, model, device, base);
         Ok(())
     }
 
-    fn install(&mut self, source: &ModelSource, model: Model, device: DeviceStatus) {
+    fn install(&mut self, source: &ModelSource, model: Model, device: DeviceStatus, base: Base) {
         // Photos that came before the first model wait for it in the decoders; later ones were made for another.
         let is_first = std::mem::replace(&mut self.fresh, false);
         self.versions += 1;
         let info = describe(source, &model);
+        {
+            let mut in_force = self.shared.in_force();
+            let before = in_force.take();
+            *in_force = Some(InForce::after(before.as_ref(), base));
+        }
         self.shared.install_preprocess(self.versions, model.preprocess.clone(), info.default_threshold);
-        self.loaded = Some(Loaded { model, version: self.versions, directions: HashMap::new() });
+        self.loaded = Some(Loaded { model, version: self.versions, labels: HashMap::new() });
         self.shared.set_engine(|status| {
             *status =
                 EngineStatus { state: EngineState::Ready, model: Some(info), device: Some(device), problem: None };
@@ -201,18 +257,28 @@ impl Worker {
         }
     }
 
+    fn answer(&self, question: Question) {
+        // Whoever asks hears of a panic by the answer that does not come.
+        let _ = catch_unwind(AssertUnwindSafe(|| question(self.loaded.as_ref().map(|loaded| &loaded.model))));
+    }
+
     /// Encodes labels that are new, then scores every photo on the table.
     fn refresh_labels(&mut self) {
         let (settings, version) = self.shared.labels();
         if let Some(loaded) = &mut self.loaded
             && self.shared.scorer().is_none_or(|scorer| scorer.version != version)
         {
-            let result = catch_unwind(AssertUnwindSafe(|| build_scorer(loaded, &settings, version, &self.shared)));
+            let result = catch_unwind(AssertUnwindSafe(|| encode_set(loaded, &settings, version, &self.shared)));
             self.shared.label_progress(None);
             match result {
-                Ok(Ok(Some((scorer, problems)))) => {
-                    self.shared.install_scorer(scorer, problems);
-                    self.rescore();
+                Ok(Ok(Some((sentences, problems)))) => {
+                    let in_force = self.shared.in_force();
+                    if let Some(now) = &*in_force {
+                        let (text, scoring) = (&now.heads.text, now.scoring());
+                        let scorer = Scorer::new(version, settings, sentences.into(), text, scoring);
+                        self.shared.install_scorer(scorer, problems);
+                        self.shared.rescore();
+                    }
                 }
                 // A newer label set is waiting in the queue.
                 Ok(Ok(None)) => {}
@@ -221,15 +287,6 @@ impl Worker {
             }
         }
         self.shared.labels_ended(version);
-    }
-
-    fn rescore(&self) {
-        let Some(scorer) = self.shared.scorer() else { return };
-        let (ids, embeddings) = self.shared.embeddings();
-        for (ids, rows) in ids.chunks(512).zip(embeddings.chunks(512 * scorer.embed)) {
-            let best = scorer.best(rows);
-            self.shared.note_scores(scorer.version, ids.iter().copied().zip(best).collect());
-        }
     }
 
     fn encode(&mut self, jobs: Vec<EncodeJob>) {
@@ -244,7 +301,7 @@ impl Worker {
         let result = catch_unwind(AssertUnwindSafe(|| encode_pixels(loaded, jobs.iter().map(|job| &job.pixels))));
         let ids = jobs.iter().map(|job| job.id);
         match result {
-            Ok(embeddings) => self.shared.note_embeddings(jobs[0].run, ids.zip(embeddings).collect()),
+            Ok(pooled) => self.shared.note_pooled(jobs[0].run, &ids.collect::<Vec<_>>(), &pooled),
             Err(panic) => {
                 let problem = Problem::internal(&format!("the image tower failed: {}", panic_text(&*panic)));
                 jobs.iter().for_each(|job| self.shared.note_failure(job.id, job.run, problem.clone()));
@@ -253,64 +310,55 @@ impl Worker {
     }
 }
 
-fn encode_pixels<'a>(loaded: &Loaded, pixels: impl Iterator<Item = &'a Pixels>) -> Vec<Vec<f32>> {
+/// Pooled features, `[photo, width]`.
+fn encode_pixels<'a>(loaded: &Loaded, pixels: impl Iterator<Item = &'a Pixels>) -> Table {
     let model = &loaded.model;
     let values = pixels.flat_map(|pixels| preprocess::normalise(pixels, &model.preprocess)).collect();
-    model.image_embeddings(values).chunks_exact(model.config.embed_dim).map(<[f32]>::to_vec).collect()
+    let pooled = model.clip.image_pooled(model.pixel_batch(values), &mut Probe::off());
+    Table::new(model.clip.image_projection().config().input_dim, read(pooled))
 }
 
-/// `None` if the label set was changed meanwhile.
-fn build_scorer(
+/// Encodes what is new in a label set. `None` if the set was changed meanwhile.
+fn encode_set(
     loaded: &mut Loaded,
     settings: &LabelSettings,
     version: u32,
     shared: &Shared,
-) -> Result<Option<(Scorer, Vec<LabelProblem>)>, Problem> {
+) -> Result<Option<(Sentences, Vec<LabelProblem>)>, Problem> {
     let templates: Arc<[String]> = usable_templates(&settings.templates).into();
     let (good, problems) = usable_labels(&settings.labels);
-    let known = |loaded: &Loaded, label: &str| loaded.directions.contains_key(&(templates.clone(), label.to_owned()));
-    let missing: Vec<&str> = good
-        .iter()
-        .map(|index| settings.labels[*index as usize].trim())
-        .filter(|label| !known(loaded, label))
-        .collect();
+    let name = |index: &u32| settings.labels[*index as usize].trim();
+    let known = |loaded: &Loaded, label: &str| loaded.labels.contains_key(&(templates.clone(), label.to_owned()));
+    let missing: Vec<&str> = good.iter().map(name).filter(|label| !known(loaded, label)).collect();
     let step = (SENTENCES_PER_STEP / templates.len()).max(1);
+    let width = loaded.model.clip.text_projection().config().input_dim;
     for (index, labels) in missing.chunks(step).enumerate() {
         if shared.labels().1 != version {
             return Ok(None);
         }
         shared.label_progress(Some(((index * step) as u32, missing.len() as u32)));
-        let directions = encode_labels(&loaded.model, labels, &templates)?;
-        let embed = loaded.model.config.embed_dim;
-        for (label, direction) in labels.iter().zip(directions.chunks_exact(embed)) {
-            loaded.directions.insert((templates.clone(), (*label).to_owned()), direction.to_vec());
+        let pooled = encode_labels(&loaded.model, labels, &templates)?;
+        for (label, rows) in labels.iter().zip(pooled.values().chunks_exact(templates.len() * width)) {
+            loaded.labels.insert((templates.clone(), (*label).to_owned()), rows.to_vec());
         }
     }
-    let directions = good
-        .iter()
-        .flat_map(|index| &loaded.directions[&(templates.clone(), settings.labels[*index as usize].trim().to_owned())])
-        .copied()
-        .collect();
-    let scorer = Scorer {
-        version,
-        columns: good,
-        directions,
-        embed: loaded.model.config.embed_dim,
-        scoring: Scoring::of(&loaded.model.clip),
-        settings: settings.clone(),
-    };
-    Ok(Some((scorer, problems)))
+    let pooled = good.iter().flat_map(|index| &loaded.labels[&(templates.clone(), name(index).to_owned())]);
+    let pooled = Table::new(width, pooled.copied().collect());
+    Ok(Some((Sentences { columns: good, templates: templates.len(), pooled }, problems)))
 }
 
-/// The direction of each label, `[label, embed]`.
-fn encode_labels(model: &Model, labels: &[&str], templates: &[String]) -> Result<Vec<f32>, Problem> {
+/// Pooled features of each label's sentences, `[label · template, width]`.
+pub fn encode_labels(model: &Model, labels: &[&str], templates: &[String]) -> Result<Table, Problem> {
     let sentences: Vec<String> = labels
         .iter()
         .flat_map(|label| templates.iter().map(move |template| zero_shot::fill(template, label)))
         .collect();
+    let width = model.clip.text_projection().config().input_dim;
+    if sentences.is_empty() {
+        return Ok(Table::new(width, Vec::new()));
+    }
     let tokens = model.tokenize(&sentences).map_err(|error| of_encode(&error))?;
-    let embeddings = zero_shot::text_embeddings(&model.clip, &tokens);
-    Ok(zero_shot::label_directions(&embeddings, templates.len(), model.config.embed_dim))
+    Ok(Table::new(width, zero_shot::text_pooled(&model.clip, &tokens)))
 }
 
 fn of_encode(error: &EncodeError) -> Problem {
@@ -319,7 +367,7 @@ fn of_encode(error: &EncodeError) -> Problem {
 }
 
 /// Templates with a place for the label; without any, the label alone.
-fn usable_templates(templates: &[String]) -> Vec<String> {
+pub fn usable_templates(templates: &[String]) -> Vec<String> {
     let usable: Vec<String> =
         templates.iter().filter(|template| template.contains(zero_shot::PLACEHOLDER)).cloned().collect();
     if usable.is_empty() { vec![zero_shot::PLACEHOLDER.to_owned()] } else { usable }
@@ -411,7 +459,7 @@ fn disagreement(model: &Model, reference: &Model) -> f32 {
 }
 
 /// A picture with edges and slopes of every colour.
-fn test_pixels(config: &PreprocessConfig) -> Pixels {
+pub fn test_pixels(config: &PreprocessConfig) -> Pixels {
     const SIDE: usize = 64;
     let pixel = |i: usize| {
         let (x, y) = (i % SIDE, i / SIDE);
@@ -429,28 +477,42 @@ pub fn panic_text(panic: &(dyn std::any::Any + Send)) -> String {
 }
 
 impl Shared {
-    /// Stores embeddings with their scores and tells about it.
-    fn note_embeddings(&self, run: u64, embeddings: Vec<(PhotoId, Vec<f32>)>) {
-        let count = embeddings.len() as u32;
+    /// Projects pooled features by the heads in force, stores both with the scores, and tells about it.
+    fn note_pooled(&self, run: u64, ids: &[PhotoId], pooled: &Table) {
+        // Held to the end, so that no edit comes in between.
+        let in_force = self.in_force();
+        let Some(InForce { heads, .. }) = &*in_force else { return };
+        let embeddings = heads.image.apply(pooled).unit();
         let scorer = self.scorer();
         let best: Vec<Vec<BestLabel>> = match &scorer {
-            Some(scorer) => scorer.best(&embeddings.iter().flat_map(|(_, e)| e).copied().collect::<Vec<_>>()),
-            None => vec![Vec::new(); embeddings.len()],
+            Some(scorer) => scorer.best(embeddings.values()),
+            None => vec![Vec::new(); ids.len()],
         };
         let version = scorer.map_or(0, |scorer| scorer.version);
         let mut table = self.table();
         let mut photos = Vec::with_capacity(best.len());
-        for ((id, embedding), best) in embeddings.into_iter().zip(best) {
-            if let Some(row) = table.get_mut(id) {
-                row.embedding = Some(embedding);
+        for (((id, pooled), embedding), best) in ids.iter().zip(pooled.rows()).zip(embeddings.rows()).zip(best) {
+            if let Some(row) = table.get_mut(*id) {
+                row.pooled = Some(pooled.to_vec());
+                row.embedding = Some(embedding.to_vec());
                 row.outdated = None;
                 row.state = PhotoState::Labelled;
                 row.best.clone_from(&best);
-                photos.push(PhotoBest { id, best });
+                photos.push(PhotoBest { id: *id, best });
             }
         }
         self.emit(WorkbenchEvent::PhotosScored { labels_version: version, photos });
         drop(table);
-        self.note_done(run, count);
+        self.note_done(run, ids.len() as u32);
+    }
+
+    /// Scores every photo on the table.
+    pub fn rescore(&self) {
+        let Some(scorer) = self.scorer() else { return };
+        let (ids, embeddings) = self.embeddings();
+        for (ids, rows) in ids.chunks(512).zip(embeddings.chunks(512 * scorer.embed)) {
+            let best = scorer.best(rows);
+            self.note_scores(scorer.version, ids.iter().copied().zip(best).collect());
+        }
     }
 }
