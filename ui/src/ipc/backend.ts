@@ -1,6 +1,8 @@
 // The one interface between the window and the shell. `tauri.ts` is the real one, `fake.ts` a seeded made-up one.
 import type {
-  DeviceInfo, LabelSettings, ModelList, PhotoDetails, Snapshot, VerifyReport, WorkbenchEvent,
+  AblationOptions, AblationReport, Ask, CollectionReport, CompareWith, Comparison, DeviceInfo, Direction, Edit, ExplainAbilities, Explained, Exported,
+  ExportForm, ExportPlan, FlipArithmetic, LabEffect, LabelSettings, LabState, MatrixFacts, MatrixSource, Meaning, ModelList, PhotoDetails, PriorRow,
+  ProjectionReport, SideBySide, Snapshot, TensorRow, Tile, TuneOptions, TuneReport, VerifyReport, WorkbenchEvent,
 } from "./bindings";
 
 /** What a native drag over the window is doing. Positions are CSS pixels. */
@@ -56,6 +58,59 @@ export interface Backend {
   revealModel(name: string): Promise<void>;
   /** Where downloads come from; null for `HF_ENDPOINT` or the hub itself. */
   setHubEndpoint(endpoint: string | null): Promise<void>;
+  /** Both projections by their weights, with the edits in force. */
+  projectionReport(): Promise<ProjectionReport>;
+  /** The photos and labels at hand before and after their projections, with the edits in force. */
+  collectionReport(): Promise<CollectionReport>;
+  /** Labels and photos along a direction of the joint space. */
+  meaning(direction: Direction): Promise<Meaning>;
+  /** What the image side's effective bias adds to each label, most first; empty without one. */
+  classPrior(): Promise<PriorRow[]>;
+  /** Every tensor of the checkpoint, in the order of their names. */
+  tensors(): Promise<TensorRow[]>;
+  /** Opens a matrix: its figures. It stays open for its tiles until another one is opened. */
+  openMatrix(source: MatrixSource): Promise<MatrixFacts>;
+  /** Pixels of a matrix, row by row; at the edge fewer come than were asked for. */
+  tile(tile: Tile): Promise<Float32Array>;
+  /** Compares what computes now with something else. Another model has to encode the photos first, which takes a while. */
+  compare(other: CompareWith): Promise<Comparison>;
+  /** What the loaded image tower can be asked about a photo. */
+  explainAbilities(): Promise<ExplainAbilities>;
+  explain(id: number, ask: Ask): Promise<Explained>;
+  /** The edits in force. Changes come as events. */
+  lab(): Promise<LabState>;
+  /** What the edits in force do. */
+  labEffect(): Promise<LabEffect>;
+  /** Replaces the stack of edits; every photo is projected and scored again, none is encoded. Resolves when that is done. */
+  setEdits(edits: Edit[]): Promise<LabEffect>;
+  undoEdit(): Promise<LabEffect>;
+  redoEdit(): Promise<LabEffect>;
+  /** Keeps the stack under a name, for later starts too. */
+  saveEdits(name: string): Promise<void>;
+  loadEdits(name: string): Promise<LabEffect>;
+  forgetEdits(name: string): Promise<void>;
+  /** Why a photo's best label has changed. */
+  flipArithmetic(id: number): Promise<FlipArithmetic>;
+  /** A search by words without and with the edits. */
+  searchSideBySide(query: string, top: number): Promise<SideBySide>;
+  /** Asks for a file with one vector; its path, or null when cancelled. */
+  chooseVectorFile(): Promise<string | null>;
+  /** Asks for a file with heads that fit this model; its name among the replacements, or null when cancelled. */
+  chooseHeadFile(): Promise<string | null>;
+  /** Fits heads to the classes of the photos at hand; how far it is comes as events. */
+  tune(options: TuneOptions): Promise<TuneReport>;
+  /** Compares forms of heads on the classes of the photos at hand; how far it is comes as events. */
+  ablation(options: AblationOptions): Promise<AblationReport>;
+  /** Stops tuning or an ablation. A stopped ablation rejects with a Problem of code `cancelled`. */
+  cancelTune(): Promise<void>;
+  /** Asks for a place and writes the newest ablation there; its path, or null when cancelled. */
+  saveAblation(format: "markdown" | "html"): Promise<string | null>;
+  /** What exporting the heads in force comes to. */
+  exportPlan(): Promise<ExportPlan>;
+  /** Asks for a place and writes the heads in force there; null when cancelled. */
+  exportHeads(form: ExportForm): Promise<Exported | null>;
+  /** Asks for a place and writes a file there, such as a chart's picture; its path, or null when cancelled. */
+  saveFile(name: string, content: Uint8Array): Promise<string | null>;
   /** The embedded model's card, Markdown. */
   modelCard(): Promise<string>;
   reveal(id: number): Promise<void>;

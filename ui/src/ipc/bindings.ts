@@ -105,7 +105,7 @@ problem: Problem | null, };
 /**
  * What kind of problem; the interface has words for each in its languages.
  */
-export type ProblemCode = "notFound" | "permission" | "unreadable" | "brokenLink" | "linkLoop" | "emptyFile" | "unknownFormat" | "unsupportedFormat" | "corrupt" | "tooManyPixels" | "noPhotos" | "clipboardEmpty" | "clipboard" | "modelFolder" | "modelConfig" | "modelTensors" | "modelUnsupported" | "modelUnknown" | "modelNotInstalled" | "modelExists" | "modelBusy" | "modelInUse" | "modelStore" | "checksum" | "diskSpace" | "network" | "accessDenied" | "remoteMissing" | "download" | "endpoint" | "device" | "badLabel" | "settings" | "thumbnail" | "internal";
+export type ProblemCode = "notFound" | "permission" | "unreadable" | "brokenLink" | "linkLoop" | "emptyFile" | "unknownFormat" | "unsupportedFormat" | "corrupt" | "tooManyPixels" | "noPhotos" | "clipboardEmpty" | "clipboard" | "modelFolder" | "modelConfig" | "modelTensors" | "modelUnsupported" | "modelUnknown" | "modelNotInstalled" | "modelExists" | "modelBusy" | "modelInUse" | "modelStore" | "checksum" | "diskSpace" | "network" | "accessDenied" | "remoteMissing" | "download" | "endpoint" | "device" | "badLabel" | "edit" | "nothingAtHand" | "architecture" | "analysis" | "export" | "cancelled" | "settings" | "thumbnail" | "internal";
 
 /**
  * An error that the interface can say in the person's language.
@@ -882,6 +882,1735 @@ fraction: number,
 checks: Array<Check>, };
 
 /**
+ * One of the two towers with its projection.
+ */
+export type Side = "image" | "text";
+
+/**
+ * The form of a head.
+ */
+export type HeadKind = "linear" | "mlp" | "none" | "attentionPool";
+
+/**
+ * Whether a checkpoint has a bias of its own in a linear map.
+ */
+export type BiasState = "absent" | "zero" | "present";
+
+/**
+ * Which of the two stored axes of a matrix is its input.
+ */
+export type StoredAs = "inOut" | "outIn";
+
+/**
+ * The figures of a linear map; what each is, is said where it is computed, in the engine's `analysis::spectrum`.
+ */
+export type MapFigures = { 
+/**
+ * σ, largest first.
+ */
+singularValues: Array<number>, 
+/**
+ * Share of the energy Σσ² in the first k directions, for k from 1.
+ */
+energy: Array<number>, 
+/**
+ * ‖W‖_F.
+ */
+frobeniusNorm: number, 
+/**
+ * Number of singular values that are not zero.
+ */
+rank: number, 
+/**
+ * exp of the entropy of σ/Σσ.
+ */
+effectiveRank: number, 
+/**
+ * ‖W‖_F²/σ₁².
+ */
+stableRank: number, 
+/**
+ * (Σσ²)²/Σσ⁴.
+ */
+participationRatio: number, 
+/**
+ * σ₁/σₙ; none if a singular value is zero.
+ */
+conditionNumber: number | null, 
+/**
+ * 0 for a map that keeps all angles.
+ */
+distanceFromOrthogonal: number, 
+/**
+ * Share of the output space that the columns span.
+ */
+spannedShare: number, 
+/**
+ * Length of each row: how loud each output is.
+ */
+outputNorms: Array<number>, 
+/**
+ * Length of each column: how much each input counts.
+ */
+inputNorms: Array<number>, 
+/**
+ * Outputs whose row is shorter than a hundredth of the median.
+ */
+deadOutputs: Array<number>, 
+/**
+ * Outputs whose row is longer than three times the median.
+ */
+loudOutputs: Array<number>, 
+/**
+ * Inputs whose column is shorter than a hundredth of the median.
+ */
+deadInputs: Array<number>, 
+/**
+ * Inputs whose column is longer than three times the median.
+ */
+loudInputs: Array<number>, };
+
+/**
+ * One linear map of a projection.
+ */
+export type MapCard = { 
+/**
+ * Key of the weight in the file.
+ */
+key: string, 
+/**
+ * Shape in the file.
+ */
+storedShape: [number, number], 
+/**
+ * Which of the two stored axes is the input.
+ */
+storedAs: StoredAs, 
+/**
+ * Size of the input.
+ */
+input: number, 
+/**
+ * Size of the output.
+ */
+output: number, 
+/**
+ * Whether it has a bias of its own.
+ */
+bias: BiasState, 
+/**
+ * ‖b‖ of that bias.
+ */
+biasNorm: number | null, 
+/**
+ * The figures of the weight.
+ */
+figures: MapFigures, };
+
+/**
+ * What shifts the pooled feature in front of a projection.
+ */
+export type AffineCard = { 
+/**
+ * Key of the norm, or of the bias of an attention pool's values.
+ */
+key: string, 
+/**
+ * Whether it is the bias of an attention pool's values, and no norm.
+ */
+ofValues: boolean, 
+/**
+ * ‖γ‖ of a norm.
+ */
+scaleNorm: number | null, 
+/**
+ * ‖β‖.
+ */
+shiftNorm: number, };
+
+/**
+ * How much of the mean vector of what is at hand is the effective bias.
+ */
+export type OfMean = { 
+/**
+ * Photos, or sentences, that the mean is over.
+ */
+count: number, 
+/**
+ * ‖m‖ of the mean m of their vectors, not normalised.
+ */
+meanNorm: number, 
+/**
+ * The mean of their lengths.
+ */
+meanLength: number, 
+/**
+ * cos(b_eff, m).
+ */
+cosine: number, 
+/**
+ * b_eff·m/‖m‖²: the share of the mean that is the effective bias. It can be below 0 or above 1.
+ */
+explained: number, };
+
+/**
+ * b_eff = W β + b.
+ */
+export type EffectiveBias = { 
+/**
+ * ‖b_eff‖.
+ */
+norm: number, 
+/**
+ * ‖W β‖.
+ */
+fromShift: number, 
+/**
+ * ‖b‖.
+ */
+fromBias: number, 
+/**
+ * b_eff itself, in the joint space.
+ */
+vector: Array<number>, 
+/**
+ * What it is of the mean vector, if there is anything at hand.
+ */
+ofMean: OfMean | null, };
+
+/**
+ * Why open_clip itself could, or could not, load a head like this one.
+ */
+export type Upstream = "asConfigured" | "withField" | "noOption";
+
+/**
+ * A projection, all about it that its weights tell.
+ */
+export type ProjectionCard = { 
+/**
+ * Which.
+ */
+side: Side, 
+/**
+ * open_clip's key of the head.
+ */
+key: string, 
+/**
+ * Its form.
+ */
+kind: HeadKind, 
+/**
+ * Size of the pooled feature.
+ */
+inputDim: number, 
+/**
+ * Size of the joint space.
+ */
+outputDim: number, 
+/**
+ * Its linear maps, first to last; none if there is no head.
+ */
+maps: Array<MapCard>, 
+/**
+ * What is known to shift the pooled feature.
+ */
+affine: AffineCard | null, 
+/**
+ * The shift of the whole head, where it is one: none for an MLP, whose second map has a bias but no fixed shift.
+ */
+effectiveBias: EffectiveBias | null, 
+/**
+ * The configuration's field that would switch a bias on, such as `vision_cfg.timm_proj_bias`; none if there is none.
+ */
+biasField: string | null, 
+/**
+ * Whether open_clip could load the head with the edits in force.
+ */
+upstream: Upstream, };
+
+/**
+ * Both towers' directions where they meet: Ψ = W_imageᵀ W_text.
+ */
+export type PsiCard = { 
+/**
+ * Singular values, largest first.
+ */
+singularValues: Array<number>, 
+/**
+ * First and one past the last index of the flat middle.
+ */
+band: [number, number], };
+
+/**
+ * Both projections together.
+ */
+export type JointCard = { 
+/**
+ * Size of the joint space.
+ */
+dim: number, 
+/**
+ * Ψ, where both heads are linear or absent.
+ */
+psi: PsiCard | null, 
+/**
+ * Principal angles between the two column spaces in degrees, smallest first, where both heads are linear.
+ */
+angles: Array<number> | null, 
+/**
+ * Multiplies a cosine.
+ */
+logitScale: number, 
+/**
+ * Added to it, in sigmoid models.
+ */
+logitBias: number | null, };
+
+/**
+ * The projections of the loaded model by their weights alone.
+ */
+export type ProjectionReport = { 
+/**
+ * The model's name.
+ */
+model: string, 
+/**
+ * Whether edits are in force; the figures are of the edited heads then.
+ */
+edited: boolean, 
+/**
+ * From pictures.
+ */
+image: ProjectionCard, 
+/**
+ * From texts.
+ */
+text: ProjectionCard, 
+/**
+ * Where they meet.
+ */
+joint: JointCard, };
+
+/**
+ * Counts of values in bins of one width.
+ */
+export type Histogram = { 
+/**
+ * Where the first bin begins.
+ */
+from: number, 
+/**
+ * Where the last bin ends.
+ */
+to: number, 
+/**
+ * Values in each bin.
+ */
+counts: Array<number>, };
+
+/**
+ * A photo with a value.
+ */
+export type PhotoValue = { 
+/**
+ * The photo.
+ */
+id: number, 
+/**
+ * Its value.
+ */
+value: number, };
+
+/**
+ * A label with a value.
+ */
+export type LabelValue = { 
+/**
+ * The label.
+ */
+label: string, 
+/**
+ * Its value.
+ */
+value: number, };
+
+/**
+ * Vectors drawn in a plane: their two strongest principal axes.
+ */
+export type Plane = { 
+/**
+ * One point for each photo of [`SideFigures::ids`], or for each label.
+ */
+points: Array<[number, number]>, 
+/**
+ * Share of the variance along each of the two axes.
+ */
+shares: [number, number], };
+
+/**
+ * What a projection throws away of each photo: the share of the feature's energy in directions that W maps to zero.
+ */
+export type NullSpace = { 
+/**
+ * Directions that are thrown away, of the pooled feature's.
+ */
+dim: number, 
+/**
+ * Mean over the photos.
+ */
+mean: number, 
+/**
+ * All photos' values.
+ */
+histogram: Histogram, 
+/**
+ * The photos with most of it, most first.
+ */
+most: Array<PhotoValue>, };
+
+/**
+ * Photos, or labels, before and after their projection.
+ */
+export type SideFigures = { 
+/**
+ * How many there are.
+ */
+count: number, 
+/**
+ * How many of them the figures are of; an even sample where there are very many.
+ */
+sample: number, 
+/**
+ * The photos of the sample, in the order of the points; empty for labels.
+ */
+ids: Array<number>, 
+/**
+ * The labels, in the order of the points; empty for photos.
+ */
+labels: Array<string>, 
+/**
+ * ‖μ‖ of the mean unit vector.
+ */
+meanNorm: number, 
+/**
+ * Lengths before they are made one.
+ */
+lengths: Histogram, 
+/**
+ * Mean cosine of pairs, of pooled features and of embeddings: how narrow the cone is. None below two.
+ */
+cone: [number, number] | null, 
+/**
+ * Linear CKA of pooled features and embeddings; none where it is not defined.
+ */
+cka: number | null, 
+/**
+ * Neighbours k that overlap and the share by chance; none if there are too few.
+ */
+overlap: Overlap | null, 
+/**
+ * Eigenvalues of the covariance of the pooled features and of the embeddings, largest first.
+ */
+covariance: [Array<number>, Array<number>] | null, 
+/**
+ * Effective rank of these.
+ */
+covarianceRank: [number, number] | null, 
+/**
+ * Pooled features and embeddings in the plane.
+ */
+planes: [Plane, Plane] | null, 
+/**
+ * What the projection throws away; none for an MLP. For labels, none.
+ */
+nullSpace: NullSpace | null, };
+
+/**
+ * How many of each one's nearest neighbours two tables have in common.
+ */
+export type Overlap = { 
+/**
+ * Neighbours looked at.
+ */
+k: number, 
+/**
+ * Share of them in common.
+ */
+share: number, 
+/**
+ * What chance would give.
+ */
+chance: number, };
+
+/**
+ * The modality gap: from the mean text to the mean photo.
+ */
+export type GapCard = { 
+/**
+ * ‖μ_image − μ_text‖, 0 to 2.
+ */
+norm: number, 
+/**
+ * Mean cosine of a photo and a text.
+ */
+imageText: number, 
+/**
+ * Cosine of the gap and the image side's effective bias, if it has one.
+ */
+alongImageBias: number | null, 
+/**
+ * Cosine of the gap and the text side's effective bias, if it has one.
+ */
+alongTextBias: number | null, };
+
+/**
+ * The photos and labels at hand before and after their projections.
+ */
+export type CollectionReport = { 
+/**
+ * Photos; none if there are none.
+ */
+image: SideFigures | null, 
+/**
+ * Labels; none if there are none.
+ */
+text: SideFigures | null, 
+/**
+ * The gap between them; none if one is missing.
+ */
+gap: GapCard | null, };
+
+/**
+ * A direction of the joint space.
+ */
+export type Direction = { "kind": "singular", 
+/**
+ * The head.
+ */
+side: Side, 
+/**
+ * Which.
+ */
+index: number, } | { "kind": "effectiveBias", 
+/**
+ * The head.
+ */
+side: Side, } | { "kind": "dimension", 
+/**
+ * Which, from 0.
+ */
+index: number, } | { "kind": "gap" } | { "kind": "label", 
+/**
+ * Which.
+ */
+label: string, };
+
+/**
+ * What lies along a direction. Values are cosines with it.
+ */
+export type Meaning = { 
+/**
+ * Length of the direction before it was made one: σ of a singular direction, ‖b_eff‖, ‖gap‖, 1 otherwise.
+ */
+length: number, 
+/**
+ * Labels, the most along it first; the last are the most against it.
+ */
+labels: Array<LabelValue>, 
+/**
+ * Photos, the most along it first, at most [`Meaning::ENDS`] from each end.
+ */
+photos: Array<PhotoValue>, 
+/**
+ * Photos there are.
+ */
+photoCount: number, 
+/**
+ * Mean cosine of the photos with the direction.
+ */
+mean: number, };
+
+/**
+ * What an image-side bias adds to one label for every photo.
+ */
+export type PriorRow = { 
+/**
+ * The label.
+ */
+label: string, 
+/**
+ * t_c · b_eff.
+ */
+product: number, 
+/**
+ * The same as part of a logit, for a photo of mean length: scale · t_c · b_eff / mean ‖y‖.
+ */
+logit: number, };
+
+/**
+ * A tensor of the checkpoint.
+ */
+export type TensorRow = { 
+/**
+ * Its key.
+ */
+name: string, 
+/**
+ * Outermost axis first.
+ */
+shape: Array<number>, 
+/**
+ * As the file has it, such as `F16`.
+ */
+dtype: string, 
+/**
+ * Number of values.
+ */
+count: number, };
+
+/**
+ * A matrix that can be looked at.
+ */
+export type MatrixSource = { "kind": "tensor", 
+/**
+ * Its key.
+ */
+name: string, } | { "kind": "weight", 
+/**
+ * The head.
+ */
+side: Side, 
+/**
+ * Which map, from 0.
+ */
+map: number, } | { "kind": "outputGram", 
+/**
+ * The head.
+ */
+side: Side, 
+/**
+ * Which map, from 0.
+ */
+map: number, } | { "kind": "inputGram", 
+/**
+ * The head.
+ */
+side: Side, 
+/**
+ * Which map, from 0.
+ */
+map: number, } | { "kind": "psi" };
+
+/**
+ * What a matrix consists of.
+ */
+export type MatrixFacts = { 
+/**
+ * Key of the tensor, or the formula.
+ */
+name: string, 
+/**
+ * Shape of the tensor, outermost axis first.
+ */
+shape: Array<number>, 
+/**
+ * As the file has it, such as `F16`; `F64` for what was computed.
+ */
+dtype: string, 
+/**
+ * Rows of the picture.
+ */
+rows: number, 
+/**
+ * Columns of the picture.
+ */
+columns: number, 
+/**
+ * Smallest value that is a number; none if there is none.
+ */
+min: number | null, 
+/**
+ * Largest value that is a number.
+ */
+max: number | null, 
+/**
+ * Mean of the values that are numbers.
+ */
+mean: number | null, 
+/**
+ * Standard deviation of these.
+ */
+std: number | null, 
+/**
+ * Share of values that are exactly zero.
+ */
+sparsity: number, 
+/**
+ * Values that are NaN.
+ */
+nan: number, 
+/**
+ * Values that are infinite.
+ */
+infinite: number, 
+/**
+ * The values that are numbers.
+ */
+histogram: Histogram | null, 
+/**
+ * Length of each row, at most [`MatrixFacts::NORMS`] of them.
+ */
+rowNorms: Array<number>, 
+/**
+ * Length of each column, at most [`MatrixFacts::NORMS`] of them.
+ */
+columnNorms: Array<number>, };
+
+/**
+ * A part of a matrix as pixels. The answer is little-endian f32, row by row: at `level` 0 the values themselves, at
+ * level k one value for each block of 2^k × 2^k: the one of the largest magnitude, because means of weights are all
+ * nearly zero.
+ */
+export type Tile = { 
+/**
+ * The matrix.
+ */
+source: MatrixSource, 
+/**
+ * How far it is zoomed out.
+ */
+level: number, 
+/**
+ * First row, in blocks of this level.
+ */
+row: number, 
+/**
+ * First column, in blocks of this level.
+ */
+column: number, 
+/**
+ * Rows wanted; fewer come at the edge.
+ */
+rows: number, 
+/**
+ * Columns wanted.
+ */
+columns: number, };
+
+/**
+ * What a comparison is with.
+ */
+export type CompareWith = { "kind": "head", 
+/**
+ * Its name.
+ */
+name: string, } | { "kind": "model", 
+/**
+ * Its name.
+ */
+name: string, } | { "kind": "unedited" };
+
+/**
+ * One side of two models.
+ */
+export type SideComparison = { 
+/**
+ * ‖W − W′‖_F and its share of ‖W‖_F, where both are linear and of one shape.
+ */
+distance: [number, number] | null, 
+/**
+ * ‖b_eff − b_eff′‖, where both heads are linear and of one size.
+ */
+biasDistance: number | null, 
+/**
+ * Principal angles between the column spaces in degrees, smallest first, where both are linear and of one joint
+ * size.
+ */
+angles: Array<number> | null, 
+/**
+ * Linear CKA of the embeddings of what is at hand.
+ */
+cka: number | null, 
+/**
+ * Orthogonal Procrustes: what a best rotation and scaling leaves unexplained of the centred embeddings, 0 to 1.
+ */
+procrustes: number | null, 
+/**
+ * Nearest neighbours in common.
+ */
+overlap: Overlap | null, };
+
+/**
+ * Two models, or two heads of one, on the photos at hand.
+ */
+export type Comparison = { 
+/**
+ * The name of what computes now.
+ */
+left: string, 
+/**
+ * The name of the other.
+ */
+right: string, 
+/**
+ * Photos compared; those that could not be read are left out.
+ */
+photos: number, 
+/**
+ * Labels compared.
+ */
+labels: number, 
+/**
+ * Pictures.
+ */
+image: SideComparison, 
+/**
+ * Texts.
+ */
+text: SideComparison, 
+/**
+ * Share of photos with the same best label; none without photos and labels.
+ */
+agreement: number | null, 
+/**
+ * Photos whose best label differs, at most 200.
+ */
+disagreements: Array<Disagreement>, };
+
+/**
+ * A photo that two models label differently.
+ */
+export type Disagreement = { 
+/**
+ * The photo.
+ */
+id: number, 
+/**
+ * Best label of what computes now, and its probability.
+ */
+left: LabelValue, 
+/**
+ * Best label of the other, and its probability.
+ */
+right: LabelValue, };
+
+/**
+ * A change of the heads. Edits act in their order, each on what those before it left.
+ */
+export type Edit = { 
+/**
+ * Tells it from the others of the stack.
+ */
+id: number, 
+/**
+ * Whether it acts.
+ */
+enabled: boolean, 
+/**
+ * How much of it acts: 1 is all. A direction takes any sign.
+ */
+strength: number, 
+/**
+ * What it does.
+ */
+what: EditKind, };
+
+/**
+ * What an edit does, at strength s. y is the vector in the joint space before it is made one long.
+ */
+export type EditKind = { "kind": "dropBias", 
+/**
+ * The head.
+ */
+side: Side, } | { "kind": "removeEffectiveBias", 
+/**
+ * The head.
+ */
+side: Side, } | { "kind": "addBias", 
+/**
+ * The head.
+ */
+side: Side, 
+/**
+ * Where it points.
+ */
+along: BiasDirection, } | { "kind": "centre", 
+/**
+ * The head.
+ */
+side: Side, } | { "kind": "whiten", 
+/**
+ * The head.
+ */
+side: Side, } | { "kind": "rankCut", 
+/**
+ * The head.
+ */
+side: Side, 
+/**
+ * Which are kept.
+ */
+keep: RankKeep, } | { "kind": "gapShift" } | { "kind": "replace", 
+/**
+ * The name.
+ */
+name: string, };
+
+/**
+ * Which singular directions a rank cut keeps.
+ */
+export type RankKeep = { "kind": "top", 
+/**
+ * k.
+ */
+k: number, } | { "kind": "bottom", 
+/**
+ * k.
+ */
+k: number, } | { "kind": "band", 
+/**
+ * Strongest directions dropped.
+ */
+dropTop: number, 
+/**
+ * Weakest directions dropped.
+ */
+dropBottom: number, };
+
+/**
+ * Where an added bias points.
+ */
+export type BiasDirection = { "kind": "labels", 
+/**
+ * Towards.
+ */
+plus: Array<string>, 
+/**
+ * Away from.
+ */
+minus: Array<string>, } | { "kind": "photos", 
+/**
+ * Towards.
+ */
+plus: Array<number>, 
+/**
+ * Away from.
+ */
+minus: Array<number>, } | { "kind": "gap" } | { "kind": "file", 
+/**
+ * Its path.
+ */
+path: string, };
+
+/**
+ * Where heads that can take the place of the model's come from.
+ */
+export type HeadOrigin = "shipped" | "tuned" | "file";
+
+/**
+ * Heads that can take the place of the model's.
+ */
+export type Replacement = { 
+/**
+ * Name, or path of a file.
+ */
+name: string, 
+/**
+ * Where it comes from.
+ */
+origin: HeadOrigin, };
+
+/**
+ * An edit that cannot act, and why.
+ */
+export type EditProblem = { 
+/**
+ * The edit.
+ */
+id: number, 
+/**
+ * Why.
+ */
+problem: Problem, };
+
+/**
+ * The stack of edits, and what can be done with it.
+ */
+export type LabState = { 
+/**
+ * The name it was saved under.
+ */
+name: string | null, 
+/**
+ * In the order in which they act.
+ */
+edits: Array<Edit>, 
+/**
+ * Those that cannot act; they are left out.
+ */
+problems: Array<EditProblem>, 
+/**
+ * Whether there is something to undo.
+ */
+canUndo: boolean, 
+/**
+ * Whether there is something to redo.
+ */
+canRedo: boolean, 
+/**
+ * Names of saved stacks.
+ */
+saved: Array<string>, 
+/**
+ * Heads that fit this model.
+ */
+replacements: Array<Replacement>, 
+/**
+ * Classes of the photos at hand: names of the folders they lie in, if there are at least two of them.
+ */
+classes: Array<ClassInfo>, };
+
+/**
+ * A class of photos: those of one folder.
+ */
+export type ClassInfo = { 
+/**
+ * The folder's name.
+ */
+name: string, 
+/**
+ * Photos in it.
+ */
+photos: number, };
+
+/**
+ * A photo's best label.
+ */
+export type TopLabel = { 
+/**
+ * The label.
+ */
+label: string, 
+/**
+ * Its probability.
+ */
+probability: number, };
+
+/**
+ * A photo that changes its best label.
+ */
+export type Flip = { 
+/**
+ * The photo.
+ */
+id: number, 
+/**
+ * Without the edits.
+ */
+before: TopLabel, 
+/**
+ * With them.
+ */
+after: TopLabel, };
+
+/**
+ * What can be said of vectors in the joint space in a few numbers.
+ */
+export type GeometryFigures = { 
+/**
+ * ‖μ_image − μ_text‖.
+ */
+gap: number | null, 
+/**
+ * Mean cosine of pairs of photos.
+ */
+coneImage: number | null, 
+/**
+ * Mean cosine of pairs of labels.
+ */
+coneText: number | null, 
+/**
+ * Mean cosine of a photo and a label.
+ */
+imageText: number | null, 
+/**
+ * Singular values of the last map of the image head.
+ */
+imageSpectrum: Array<number>, 
+/**
+ * Singular values of the last map of the text head.
+ */
+textSpectrum: Array<number>, };
+
+/**
+ * How well labels fit classes that are known: the folders that photos lie in.
+ */
+export type Measures = { 
+/**
+ * Photos that count.
+ */
+photos: number, 
+/**
+ * Share whose best class is its own.
+ */
+accuracy: number, 
+/**
+ * Mean over the classes of F1.
+ */
+macroF1: number, 
+/**
+ * Mean over the classes of average precision, the photos ranked by the class.
+ */
+meanAveragePrecision: number, };
+
+/**
+ * What the edits in force do.
+ */
+export type LabEffect = { 
+/**
+ * Photos that could be compared.
+ */
+photos: number, 
+/**
+ * Photos that change their best label.
+ */
+changed: number, 
+/**
+ * Those, the surest first, at most [`LabEffect::FLIPS`].
+ */
+flips: Array<Flip>, 
+/**
+ * Without the edits.
+ */
+before: GeometryFigures, 
+/**
+ * With them.
+ */
+after: GeometryFigures, 
+/**
+ * Nearest neighbours in common before and after.
+ */
+overlap: Overlap | null, 
+/**
+ * Measures before and after, on the classes of [`LabState::classes`].
+ */
+measures: [Measures, Measures] | null, 
+/**
+ * Milliseconds that projecting and scoring everything took.
+ */
+elapsedMs: number, };
+
+/**
+ * The arithmetic of a flip (label a before, label b after): with u the vector without edits, y with them, and
+ * Δt = t_b − t_a, b wins after the edits iff Δt·u + Δt·(y − u) > 0.
+ */
+export type FlipArithmetic = { 
+/**
+ * Label a.
+ */
+before: string, 
+/**
+ * Label b.
+ */
+after: string, 
+/**
+ * Δt·u, not above 0.
+ */
+lead: number, 
+/**
+ * Δt·(y − u), which is Δt·b for a bias b.
+ */
+shift: number, 
+/**
+ * Their sum.
+ */
+total: number, 
+/**
+ * ‖u‖ and ‖y‖.
+ */
+lengths: [number, number], 
+/**
+ * Whether the edits change texts too; the sum is of photos alone then, and does not tell.
+ */
+textEdited: boolean, };
+
+/**
+ * A search with and without the edits.
+ */
+export type SideBySide = { 
+/**
+ * Best first, without the edits; values are cosines.
+ */
+before: Array<PhotoValue>, 
+/**
+ * Best first, with them.
+ */
+after: Array<PhotoValue>, };
+
+/**
+ * What is fitted.
+ */
+export type TuneParts = "weights" | "bias" | "both" | "mlp";
+
+/**
+ * How a fit is judged while it is made.
+ */
+export type TuneLoss = "softmax" | "sigmoid";
+
+/**
+ * How a projection is fitted.
+ */
+export type TuneOptions = { 
+/**
+ * What is fitted.
+ */
+parts: TuneParts, 
+/**
+ * The loss.
+ */
+loss: TuneLoss, 
+/**
+ * λ of the pull λ·‖W − W₀‖²/‖W₀‖² to the original (ProLIP, arXiv 2410.05270).
+ */
+pull: number, 
+/**
+ * Step of Adam.
+ */
+learningRate: number, 
+/**
+ * Passes over the photos at most.
+ */
+epochs: number, 
+/**
+ * Passes without a better held-out loss before it stops.
+ */
+patience: number, 
+/**
+ * Parts of the photos, each held out once.
+ */
+folds: number, 
+/**
+ * Decides the parts and the order.
+ */
+seed: number, };
+
+/**
+ * One pass over the photos.
+ */
+export type CurvePoint = { 
+/**
+ * From 0, which is before the first step.
+ */
+epoch: number, 
+/**
+ * Loss on the photos fitted to.
+ */
+trainLoss: number, 
+/**
+ * Loss on the photos held out.
+ */
+heldOutLoss: number, 
+/**
+ * Accuracy on the photos held out.
+ */
+heldOutAccuracy: number, };
+
+/**
+ * How far tuning or an ablation is.
+ */
+export type TuneProgress = { 
+/**
+ * What is fitted now, such as `linear` or `mlpBias`, in an ablation.
+ */
+form: HeadForm | null, 
+/**
+ * Fits that are through.
+ */
+done: number, 
+/**
+ * All fits.
+ */
+total: number, 
+/**
+ * The curve of the fit under way.
+ */
+curve: Array<CurvePoint>, };
+
+/**
+ * One held-out part.
+ */
+export type FoldResult = { 
+/**
+ * Photos held out.
+ */
+heldOut: number, 
+/**
+ * Accuracy on them without tuning.
+ */
+accuracyBefore: number, 
+/**
+ * With it.
+ */
+accuracyAfter: number, 
+/**
+ * The pass that was kept.
+ */
+bestEpoch: number, 
+/**
+ * All passes.
+ */
+curve: Array<CurvePoint>, };
+
+/**
+ * A difference on held-out photos.
+ */
+export type Difference = { 
+/**
+ * Mean difference in accuracy.
+ */
+mean: number, 
+/**
+ * 95 % interval, by a paired bootstrap over photos.
+ */
+low: number, 
+/**
+ * Its other end.
+ */
+high: number, 
+/**
+ * Two-sided p of the exact sign test on the photos that only one of them gets right (McNemar).
+ */
+pValue: number, };
+
+/**
+ * What a difference says.
+ */
+export type Verdict = "helped" | "hurt" | "noDifference" | "tooFew";
+
+/**
+ * One comparison with its verdict.
+ */
+export type Judged = { 
+/**
+ * The difference.
+ */
+difference: Difference, 
+/**
+ * What it says.
+ */
+verdict: Verdict, };
+
+/**
+ * A fit and what it is worth on photos it has not seen.
+ */
+export type TuneReport = { 
+/**
+ * How it was made.
+ */
+options: TuneOptions, 
+/**
+ * The classes.
+ */
+classes: Array<ClassInfo>, 
+/**
+ * Each held-out part.
+ */
+folds: Array<FoldResult>, 
+/**
+ * Held-out measures without tuning and with it.
+ */
+measures: [Measures, Measures], 
+/**
+ * Tuned against not tuned.
+ */
+tuning: Judged, 
+/**
+ * With a bias against without one, all else the same; for [`TuneParts::Both`] against weights alone, for
+ * [`TuneParts::Bias`] against nothing.
+ */
+bias: Judged | null, 
+/**
+ * The name of the heads fitted to all photos, for [`EditKind::Replace`]; none if it was stopped before.
+ */
+replacement: string | null, 
+/**
+ * Seconds it took.
+ */
+elapsedSecs: number, 
+/**
+ * Whether a person stopped it; the report is of what was done then.
+ */
+cancelled: boolean, };
+
+/**
+ * A form of the image head that an ablation compares.
+ */
+export type HeadForm = "linear" | "linearBias" | "mlp" | "mlpBias";
+
+/**
+ * What an ablation does.
+ */
+export type AblationOptions = { 
+/**
+ * The loss.
+ */
+loss: TuneLoss, 
+/**
+ * See [`TuneOptions::pull`].
+ */
+pull: number, 
+/**
+ * See [`TuneOptions::learning_rate`].
+ */
+learningRate: number, 
+/**
+ * See [`TuneOptions::epochs`].
+ */
+epochs: number, 
+/**
+ * See [`TuneOptions::patience`].
+ */
+patience: number, 
+/**
+ * See [`TuneOptions::folds`].
+ */
+folds: number, 
+/**
+ * Repetitions, each with other parts and another order; the same ones for every form.
+ */
+seeds: number, };
+
+/**
+ * A mean over seeds.
+ */
+export type MeanSd = { 
+/**
+ * The mean.
+ */
+mean: number, 
+/**
+ * The standard deviation over seeds.
+ */
+sd: number, };
+
+/**
+ * One form in an ablation.
+ */
+export type AblationRow = { 
+/**
+ * The form; none for the model's own head without tuning.
+ */
+form: HeadForm | null, 
+/**
+ * Values that are fitted.
+ */
+parameters: number, 
+/**
+ * Held-out accuracy.
+ */
+accuracy: MeanSd, 
+/**
+ * Held-out macro F1.
+ */
+macroF1: MeanSd, 
+/**
+ * Held-out mean average precision.
+ */
+meanAveragePrecision: MeanSd, 
+/**
+ * Held-out loss.
+ */
+loss: MeanSd, };
+
+/**
+ * Two forms in an ablation: by how much the second is better.
+ */
+export type AblationPair = { 
+/**
+ * The first; none for the model's own head without tuning.
+ */
+from: HeadForm | null, 
+/**
+ * The second.
+ */
+to: HeadForm, 
+/**
+ * The difference over all seeds.
+ */
+judged: Judged, };
+
+/**
+ * Linear against MLP, with a bias and without, on the same photos and seeds.
+ */
+export type AblationReport = { 
+/**
+ * The model.
+ */
+model: string, 
+/**
+ * How it was made.
+ */
+options: AblationOptions, 
+/**
+ * The classes.
+ */
+classes: Array<ClassInfo>, 
+/**
+ * The forms.
+ */
+rows: Array<AblationRow>, 
+/**
+ * Differences.
+ */
+pairs: Array<AblationPair>, 
+/**
+ * Seconds it took.
+ */
+elapsedSecs: number, };
+
+/**
+ * What exporting comes to for one side.
+ */
+export type SidePlan = { "kind": "unchanged" } | { "kind": "weights" } | { "kind": "folded", 
+/**
+ * Key of the norm.
+ */
+key: string, 
+/**
+ * ‖b − W W⁺ b‖, what cannot be folded.
+ */
+residual: number, 
+/**
+ * The same as a share of ‖b‖.
+ */
+share: number, } | { "kind": "field", 
+/**
+ * Such as `vision_cfg.timm_proj_bias`.
+ */
+field: string, } | { "kind": "refused", 
+/**
+ * Why.
+ */
+problem: Problem, };
+
+/**
+ * What exporting the heads as a whole open_clip checkpoint comes to.
+ */
+export type ExportPlan = { 
+/**
+ * From pictures.
+ */
+image: SidePlan, 
+/**
+ * From texts.
+ */
+text: SidePlan, 
+/**
+ * Bytes that a whole checkpoint takes.
+ */
+checkpointBytes: number, 
+/**
+ * Bytes that the heads alone take.
+ */
+headsBytes: number, };
+
+/**
+ * How heads are exported.
+ */
+export type ExportForm = "heads" | "checkpoint";
+
+/**
+ * What was written.
+ */
+export type Exported = { 
+/**
+ * The file, or the folder.
+ */
+path: string, 
+/**
+ * Its size.
+ */
+bytes: number, 
+/**
+ * The largest difference in any number of a few embeddings, between what was written, read back, and the heads in
+ * force.
+ */
+difference: number, };
+
+/**
+ * Why an architecture cannot be asked something.
+ */
+export type Unavailable = "convolutional" | "otherWidths" | "attentionPool" | "noAttentionPool" | "normBeforeAverage" | "postNorm" | "innerNorm" | "nonlinearHead";
+
+/**
+ * What the loaded image tower can be asked.
+ */
+export type ExplainAbilities = { 
+/**
+ * Blocks with attention.
+ */
+layers: number, 
+/**
+ * Heads of each.
+ */
+heads: number, 
+/**
+ * Heads of the attention pool.
+ */
+poolHeads: number, 
+/**
+ * Rows and columns of places.
+ */
+grid: [number, number], 
+/**
+ * Whether there is a class token that can be asked from.
+ */
+classToken: boolean, 
+/**
+ * Why there is no map of places by features.
+ */
+patchMap: Unavailable | null, 
+/**
+ * Why there is no map by the value path.
+ */
+valueMap: Unavailable | null, 
+/**
+ * Why there is no attention.
+ */
+attention: Unavailable | null, 
+/**
+ * Why there is no attention of the pool.
+ */
+poolAttention: Unavailable | null, 
+/**
+ * Why there is no logit lens.
+ */
+lens: Unavailable | null, 
+/**
+ * Why there are no direct effects.
+ */
+directEffects: Unavailable | null, };
+
+/**
+ * A question about one photo.
+ */
+export type Ask = { "kind": "patchMap", 
+/**
+ * The label.
+ */
+label: string, } | { "kind": "valueMap", 
+/**
+ * The label.
+ */
+label: string, } | { "kind": "attention", 
+/**
+ * Block, from 0.
+ */
+layer: number, 
+/**
+ * Head, from 0; the mean of all where absent.
+ */
+head: number | null, 
+/**
+ * The place that looks, row by row from 0; the class token where absent, or the mean of all places if there is
+ * none.
+ */
+from: number | null, } | { "kind": "poolAttention", 
+/**
+ * Head, from 0; the mean of all where absent.
+ */
+head: number | null, } | { "kind": "lens", 
+/**
+ * The labels.
+ */
+labels: Array<string>, } | { "kind": "directEffects", 
+/**
+ * The label.
+ */
+label: string, };
+
+/**
+ * A line over depth.
+ */
+export type LensLine = { 
+/**
+ * The label.
+ */
+label: string, 
+/**
+ * Cosine before the first block, and after each.
+ */
+cosines: Array<number>, };
+
+/**
+ * What one part of a tower adds.
+ */
+export type Effect = { 
+/**
+ * Block, from 0; none for what comes before the first.
+ */
+layer: number | null, 
+/**
+ * Head, from 0; none for an MLP or what comes before the first block.
+ */
+head: number | null, 
+/**
+ * What it adds to the cosine.
+ */
+value: number, };
+
+/**
+ * An answer.
+ */
+export type Explanation = { "kind": "grid", 
+/**
+ * Rows and columns.
+ */
+grid: [number, number], 
+/**
+ * Row by row.
+ */
+values: Array<number>, 
+/**
+ * The part of the photo that the tower sees, as shares of its width and height: left, top, right, bottom.
+ * Beyond 0 and 1 where it sees bars.
+ */
+seen: [number, number, number, number], 
+/**
+ * For attention from the class token or a pool: what goes to the class token itself.
+ */
+toClass: number | null, } | { "kind": "lines", 
+/**
+ * One for each label.
+ */
+lines: Array<LensLine>, } | { "kind": "effects", 
+/**
+ * Every head, MLP, and what comes before.
+ */
+parts: Array<Effect>, 
+/**
+ * What the norm's shift and a bias add.
+ */
+bias: number, 
+/**
+ * cos(vector, label).
+ */
+cosine: number, };
+
+/**
+ * A photo's answer, or what is missing for one.
+ */
+export type Explained = { 
+/**
+ * The photo.
+ */
+id: number, 
+/**
+ * The answer.
+ */
+explanation: Explanation, };
+
+/**
  * All that a window needs to draw itself after a start or a reload.
  */
 export type Snapshot = { 
@@ -981,7 +2710,15 @@ transfer: Transfer, } | { "kind": "verifyProgress",
 /**
  * Now.
  */
-progress: VerifyProgress, } | { "kind": "problem", 
+progress: VerifyProgress, } | { "kind": "labChanged", 
+/**
+ * The edits.
+ */
+lab: LabState, } | { "kind": "tuneProgress", 
+/**
+ * Now.
+ */
+progress: TuneProgress, } | { "kind": "problem", 
 /**
  * What.
  */

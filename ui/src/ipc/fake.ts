@@ -3,12 +3,16 @@
 // `fakeModels.ts` says what `?models=` shows.
 import type { Backend, DragState } from "./backend";
 import type {
-  DeviceInfo, EngineStatus, LabelSettings, ModelList, PhotoDetails, PhotoFacts, PhotoStub, Problem, Progress, Snapshot, VerifyReport, WorkbenchEvent,
+  AblationOptions, AblationReport, Ask, CollectionReport, CompareWith, Comparison, DeviceInfo, Direction, Edit, EngineStatus, ExplainAbilities,
+  Explained, Exported, ExportForm, ExportPlan, FlipArithmetic, LabEffect, LabelSettings, LabState, MatrixFacts, MatrixSource, Meaning, ModelList,
+  PhotoDetails, PhotoFacts, PhotoStub, PriorRow, Problem, Progress, ProjectionReport, SideBySide, Snapshot, TensorRow, Tile, TuneOptions, TuneReport,
+  VerifyReport, WorkbenchEvent,
 } from "./bindings";
 import { DEVICES, failureAt, LABEL_SETS, MODEL, TEMPLATE_SETS } from "./fakeData";
+import { FakeLab } from "./fakeLab";
 import { FakeModels, wait } from "./fakeModels";
 import { drawn, pictureOf } from "./fakePictures";
-import { bestOf, scoresOf } from "./fakeScores";
+import { FakeProjection } from "./fakeProjection";
 
 const BEAT_MS = 120;
 const LOADING_MS = 500;
@@ -33,6 +37,8 @@ export class FakeBackend implements Backend {
   #engine: EngineStatus;
   #perBeat: number;
   #models: FakeModels;
+  #lab: FakeLab;
+  #projection: FakeProjection;
 
   constructor(readonly query: URLSearchParams) {
     const failed = query.get("failed");
@@ -45,6 +51,17 @@ export class FakeBackend implements Backend {
     };
     this.#perBeat = Number(query.get("rate") ?? 86) * (BEAT_MS / 1000);
     this.#models = new FakeModels(query, (event) => this.#send(event));
+    this.#lab = new FakeLab(query, (event) => this.#send(event), {
+      photos: () => [...this.#labelled].flatMap((id) => this.#photos.get(id) ?? []),
+      labels: () => this.#settings.labels,
+      model: () => this.#engine.model,
+      rescore: () => this.#score([...this.#labelled]),
+    });
+    this.#projection = new FakeProjection(query, {
+      photos: () => [...this.#labelled].flatMap((id) => this.#photos.get(id) ?? []),
+      labels: () => this.#settings.labels,
+      isEdited: () => this.#lab.isEdited(),
+    });
   }
 
   async attach(onEvent: (event: WorkbenchEvent) => void): Promise<Snapshot> {
@@ -128,7 +145,7 @@ export class FakeBackend implements Backend {
     await new Promise((resolve) => setTimeout(resolve, 20));
     const stub = this.#photos.get(id) ?? { id, name: "", path: "" };
     const problem = this.#failed.has(id) ? (failureAt(id)?.problem ?? null) : null;
-    return { ...stub, facts: problem ? null : factsOf(id), scores: this.#labelled.has(id) ? scoresOf(id, this.#settings.labels, this.#engine.model?.name) : [], problem };
+    return { ...stub, facts: problem ? null : factsOf(id), scores: this.#labelled.has(id) ? this.#lab.scores(id, this.#settings.labels) : [], problem };
   }
 
   async devices(): Promise<DeviceInfo[]> {
@@ -194,12 +211,128 @@ export class FakeBackend implements Backend {
     return this.#models.cancelVerify(name);
   }
 
+  projectionReport(): Promise<ProjectionReport> {
+    return this.#projection.report();
+  }
+
+  collectionReport(): Promise<CollectionReport> {
+    return this.#projection.collection();
+  }
+
+  meaning(direction: Direction): Promise<Meaning> {
+    return this.#projection.meaning(direction);
+  }
+
+  classPrior(): Promise<PriorRow[]> {
+    return this.#projection.prior();
+  }
+
+  tensors(): Promise<TensorRow[]> {
+    return this.#projection.tensors();
+  }
+
+  openMatrix(source: MatrixSource): Promise<MatrixFacts> {
+    return this.#projection.open(source);
+  }
+
+  tile(tile: Tile): Promise<Float32Array> {
+    return this.#projection.tile(tile);
+  }
+
+  compare(other: CompareWith): Promise<Comparison> {
+    return this.#projection.compare(other);
+  }
+
+  explainAbilities(): Promise<ExplainAbilities> {
+    return this.#projection.abilities();
+  }
+
+  explain(id: number, ask: Ask): Promise<Explained> {
+    return this.#projection.explain(id, ask);
+  }
+
   async revealModel(_name: string): Promise<void> {
     await Promise.resolve();
   }
 
   setHubEndpoint(endpoint: string | null): Promise<void> {
     return this.#models.setHub(endpoint);
+  }
+
+  async lab(): Promise<LabState> {
+    return this.#lab.state();
+  }
+
+  labEffect(): Promise<LabEffect> {
+    return this.#lab.effect();
+  }
+
+  setEdits(edits: Edit[]): Promise<LabEffect> {
+    return this.#lab.setEdits(edits);
+  }
+
+  undoEdit(): Promise<LabEffect> {
+    return this.#lab.undo();
+  }
+
+  redoEdit(): Promise<LabEffect> {
+    return this.#lab.redo();
+  }
+
+  saveEdits(name: string): Promise<void> {
+    return this.#lab.save(name);
+  }
+
+  loadEdits(name: string): Promise<LabEffect> {
+    return this.#lab.load(name);
+  }
+
+  forgetEdits(name: string): Promise<void> {
+    return this.#lab.forget(name);
+  }
+
+  async flipArithmetic(id: number): Promise<FlipArithmetic> {
+    return this.#lab.arithmetic(id);
+  }
+
+  async searchSideBySide(query: string, top: number): Promise<SideBySide> {
+    return this.#lab.search(query, top);
+  }
+
+  chooseVectorFile(): Promise<string | null> {
+    return this.#lab.chooseVector();
+  }
+
+  chooseHeadFile(): Promise<string | null> {
+    return this.#lab.chooseHead();
+  }
+
+  tune(options: TuneOptions): Promise<TuneReport> {
+    return this.#lab.tune(options);
+  }
+
+  ablation(options: AblationOptions): Promise<AblationReport> {
+    return this.#lab.ablation(options);
+  }
+
+  cancelTune(): Promise<void> {
+    return this.#lab.cancelTune();
+  }
+
+  async saveAblation(format: "markdown" | "html"): Promise<string | null> {
+    return `/home/ada/ablation.${format === "html" ? "html" : "md"}`;
+  }
+
+  async exportPlan(): Promise<ExportPlan> {
+    return this.#lab.plan();
+  }
+
+  exportHeads(form: ExportForm): Promise<Exported | null> {
+    return this.#lab.export(form);
+  }
+
+  async saveFile(name: string, _content: Uint8Array): Promise<string | null> {
+    return `/home/ada/${name}`;
   }
 
   async modelCard(): Promise<string> {
@@ -249,11 +382,16 @@ export class FakeBackend implements Backend {
     const photos = Array.from({ length: count }, (_, offset): PhotoStub => {
       const id = this.#nextId++;
       const name = paths[offset]?.split("/").at(-1) ?? failureAt(id)?.name ?? `DSC_${String(4000 + id).padStart(5, "0")}.jpg`;
-      return { id, name, path: paths[offset] ?? `${FOLDER}/${name}` };
+      return { id, name, path: paths[offset] ?? `${this.#folderOf(id)}/${name}` };
     });
     for (const photo of photos) this.#photos.set(photo.id, photo);
     this.#send({ kind: "photosAdded", photos });
     this.#enqueue(photos.map((photo) => photo.id));
+  }
+
+  /** Folders named after what is on their photos, which makes classes of them. */
+  #folderOf(id: number): string {
+    return this.query.get("classes") === "none" ? FOLDER : `${FOLDER}/${pictureOf(id).scene}`;
   }
 
   #tellEngine(change: Partial<EngineStatus>): void {
@@ -293,6 +431,7 @@ export class FakeBackend implements Backend {
     if (isOver) {
       clearInterval(this.#timer);
       this.#timer = undefined;
+      setTimeout(() => this.#lab.tell(), BEAT_MS * 2);
     }
     this.#send({ kind: "progress", progress: this.#progress(isOver ? "idle" : "working") });
   }
@@ -308,7 +447,7 @@ export class FakeBackend implements Backend {
   #score(ids: number[]): void {
     const present = ids.filter((id) => this.#photos.has(id));
     for (const id of present) this.#labelled.add(id);
-    this.#send({ kind: "photosScored", labelsVersion: this.#version, photos: present.map((id) => bestOf(id, this.#settings.labels, this.#engine.model?.name)) });
+    this.#send({ kind: "photosScored", labelsVersion: this.#version, photos: present.map((id) => this.#lab.best(id, this.#settings.labels)) });
   }
 
   #progress(phase: Progress["phase"]): Progress {

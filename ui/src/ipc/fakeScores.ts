@@ -1,9 +1,8 @@
 // Scores for the made-up library: as a sigmoid model would give them, plausible and always the same.
-import type { LabelScore, PhotoBest } from "./bindings";
+import type { LabelScore } from "./bindings";
 import { FITTING, MODEL, random } from "./fakeData";
 import { pictureOf } from "./fakePictures";
 
-const BEST_KEPT = 10;
 const UNRELATED_LOGIT = -5.2;
 
 /** Each model sees a photo a little differently. */
@@ -16,12 +15,7 @@ export function scoresOf(id: number, labels: readonly string[], model = MODEL.na
   });
 }
 
-export function bestOf(id: number, labels: readonly string[], model?: string): PhotoBest {
-  const ranked = scoresOf(id, labels, model).map((score, label) => ({ label, score: score.probability }));
-  return { id, best: ranked.sort((a, b) => b.score - a.score).slice(0, BEST_KEPT) };
-}
-
-function hash(text: string): number {
+export function hash(text: string): number {
   let sum = 7;
   for (const char of text) sum = (Math.imul(sum, 31) + (char.codePointAt(0) ?? 0)) | 0;
   return sum;

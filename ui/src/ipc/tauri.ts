@@ -2,7 +2,11 @@
 import { Channel, convertFileSrc, invoke } from "@tauri-apps/api/core";
 import { getCurrentWebview } from "@tauri-apps/api/webview";
 import type { Backend, DragState } from "./backend";
-import type { DeviceInfo, LabelSettings, ModelList, PhotoDetails, Snapshot, VerifyReport, WorkbenchEvent } from "./bindings";
+import type {
+  AblationOptions, AblationReport, Ask, CollectionReport, CompareWith, Comparison, DeviceInfo, Direction, Edit, ExplainAbilities, Explained, Exported,
+  ExportForm, ExportPlan, FlipArithmetic, LabEffect, LabelSettings, LabState, MatrixFacts, MatrixSource, Meaning, ModelList, PhotoDetails, PriorRow,
+  ProjectionReport, SideBySide, Snapshot, TensorRow, Tile, TuneOptions, TuneReport, VerifyReport, WorkbenchEvent,
+} from "./bindings";
 
 export class TauriBackend implements Backend {
   attach(onEvent: (event: WorkbenchEvent) => void): Promise<Snapshot> {
@@ -113,6 +117,122 @@ export class TauriBackend implements Backend {
 
   setHubEndpoint(endpoint: string | null): Promise<void> {
     return invoke("set_hub_endpoint", { endpoint });
+  }
+
+  projectionReport(): Promise<ProjectionReport> {
+    return invoke("projection_report");
+  }
+
+  collectionReport(): Promise<CollectionReport> {
+    return invoke("collection_report");
+  }
+
+  meaning(direction: Direction): Promise<Meaning> {
+    return invoke("meaning", { direction });
+  }
+
+  classPrior(): Promise<PriorRow[]> {
+    return invoke("class_prior");
+  }
+
+  tensors(): Promise<TensorRow[]> {
+    return invoke("tensors");
+  }
+
+  openMatrix(source: MatrixSource): Promise<MatrixFacts> {
+    return invoke("open_matrix", { source });
+  }
+
+  async tile(tile: Tile): Promise<Float32Array> {
+    return new Float32Array(await invoke<ArrayBuffer>("tile", { tile }));
+  }
+
+  compare(other: CompareWith): Promise<Comparison> {
+    return invoke("compare", { other });
+  }
+
+  explainAbilities(): Promise<ExplainAbilities> {
+    return invoke("explain_abilities");
+  }
+
+  explain(id: number, ask: Ask): Promise<Explained> {
+    return invoke("explain", { id, ask });
+  }
+
+  lab(): Promise<LabState> {
+    return invoke("lab");
+  }
+
+  labEffect(): Promise<LabEffect> {
+    return invoke("lab_effect");
+  }
+
+  setEdits(edits: Edit[]): Promise<LabEffect> {
+    return invoke("set_edits", { edits });
+  }
+
+  undoEdit(): Promise<LabEffect> {
+    return invoke("undo_edit");
+  }
+
+  redoEdit(): Promise<LabEffect> {
+    return invoke("redo_edit");
+  }
+
+  saveEdits(name: string): Promise<void> {
+    return invoke("save_edits", { name });
+  }
+
+  loadEdits(name: string): Promise<LabEffect> {
+    return invoke("load_edits", { name });
+  }
+
+  forgetEdits(name: string): Promise<void> {
+    return invoke("forget_edits", { name });
+  }
+
+  flipArithmetic(id: number): Promise<FlipArithmetic> {
+    return invoke("flip_arithmetic", { id });
+  }
+
+  searchSideBySide(query: string, top: number): Promise<SideBySide> {
+    return invoke("search_side_by_side", { query, top });
+  }
+
+  chooseVectorFile(): Promise<string | null> {
+    return invoke("choose_vector_file");
+  }
+
+  chooseHeadFile(): Promise<string | null> {
+    return invoke("choose_head_file");
+  }
+
+  tune(options: TuneOptions): Promise<TuneReport> {
+    return invoke("tune", { options });
+  }
+
+  ablation(options: AblationOptions): Promise<AblationReport> {
+    return invoke("ablation", { options });
+  }
+
+  cancelTune(): Promise<void> {
+    return invoke("cancel_tune");
+  }
+
+  saveAblation(format: "markdown" | "html"): Promise<string | null> {
+    return invoke("save_ablation", { format });
+  }
+
+  exportPlan(): Promise<ExportPlan> {
+    return invoke("export_plan");
+  }
+
+  exportHeads(form: ExportForm): Promise<Exported | null> {
+    return invoke("export_heads", { form });
+  }
+
+  saveFile(name: string, content: Uint8Array): Promise<string | null> {
+    return invoke("save_file", content, { headers: { "x-name": encodeURIComponent(name) } });
   }
 
   modelCard(): Promise<string> {

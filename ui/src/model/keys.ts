@@ -15,11 +15,18 @@ export const SHORTCUTS = {
   labels: ["l"],
   inspector: ["i"],
   undo: ["mod+z"],
+  mapMove: ["arrows"],
+  mapPan: ["shift+arrows"],
+  mapZoom: ["plus", "minus", "0"],
+  labUndo: ["mod+z"],
+  labRedo: ["mod+shift+z", "mod+y"],
+  labMove: ["alt+updown"],
   modelMove: ["updown"],
   modelEdges: ["home", "end", "pageup", "pagedown"],
   modelOpen: ["enter"],
   modelRemove: ["delete"],
   photos: ["g"],
+  projection: ["p"],
   models: ["d"],
   shortcuts: ["?"],
   close: ["escape"],
@@ -27,11 +34,11 @@ export const SHORTCUTS = {
 
 export type ShortcutId = keyof typeof SHORTCUTS;
 
-export const SCREENS = ["photos", "models"] as const;
+export const SCREENS = ["photos", "projection", "models"] as const;
 export type Screen = (typeof SCREENS)[number];
 
 export interface ShortcutGroup {
-  id: "add" | "grid" | "labels" | "models" | "window";
+  id: "add" | "grid" | "labels" | "edits" | "matrix" | "models" | "window";
   /** The screen on which its keys mean this; none for every screen. */
   screen: Screen | null;
   shortcuts: readonly ShortcutId[];
@@ -41,8 +48,10 @@ export const SHORTCUT_GROUPS: readonly ShortcutGroup[] = [
   { id: "add", screen: null, shortcuts: ["openFiles", "openFolder", "paste"] },
   { id: "grid", screen: "photos", shortcuts: ["move", "extend", "edges", "selectAll", "large", "remove"] },
   { id: "labels", screen: "photos", shortcuts: ["labels", "filterLabel", "undo"] },
+  { id: "edits", screen: "projection", shortcuts: ["labUndo", "labRedo", "labMove"] },
+  { id: "matrix", screen: "projection", shortcuts: ["mapMove", "mapPan", "mapZoom"] },
   { id: "models", screen: "models", shortcuts: ["modelMove", "modelEdges", "modelOpen", "modelRemove"] },
-  { id: "window", screen: null, shortcuts: ["photos", "models", "find", "inspector", "shortcuts", "close"] },
+  { id: "window", screen: null, shortcuts: ["photos", "projection", "models", "find", "inspector", "shortcuts", "close"] },
 ];
 
 export interface KeyPress {
@@ -77,7 +86,7 @@ export function digitIndex(pressed: string): number | null {
 
 const MAC_GLYPHS: Record<string, string> = { mod: "⌘", shift: "⇧", alt: "⌥" };
 const GLYPHS: Record<string, string> = {
-  mod: "Ctrl", shift: "Shift", alt: "Alt", arrows: "← ↑ → ↓", updown: "↑ ↓", escape: "Esc", delete: "Del", enter: "Enter", home: "Home", end: "End", pageup: "PgUp", pagedown: "PgDn",
+  mod: "Ctrl", shift: "Shift", alt: "Alt", arrows: "← ↑ → ↓", updown: "↑ ↓", escape: "Esc", delete: "Del", enter: "Enter", home: "Home", end: "End", plus: "+", minus: "−", pageup: "PgUp", pagedown: "PgDn",
 };
 
 /** A chord's keycaps, as printed on the keyboard; the space bar has no print and comes from the catalogue. */

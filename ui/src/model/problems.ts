@@ -8,7 +8,7 @@ export const PROBLEM_CODES: Record<Problem["code"], true> = {
   modelFolder: true, modelConfig: true, modelTensors: true, modelUnsupported: true, modelUnknown: true,
   modelNotInstalled: true, modelExists: true, modelBusy: true, modelInUse: true, modelStore: true, checksum: true, diskSpace: true,
   network: true, accessDenied: true, remoteMissing: true, download: true, endpoint: true, device: true, badLabel: true,
-  settings: true, thumbnail: true, internal: true,
+  edit: true, nothingAtHand: true, architecture: true, analysis: true, export: true, cancelled: true, settings: true, thumbnail: true, internal: true,
 };
 
 /** A rejected command: a Problem, or something that broke on the way. */

@@ -31,5 +31,7 @@ export function tIfKnown(key: string, values?: Values): string | null {
 
 /** What happened and what to do about it, in the person's language. */
 export function explain(problem: Problem): { what: string; remedy: string } {
-  return { what: t(`problem.${problem.code}`, problem.params), remedy: t(`remedy.${problem.code}`, problem.params) };
+  // Where the shell gives no cause of its own, the whole message is one.
+  const values = { cause: problem.message, ...problem.params };
+  return { what: t(`problem.${problem.code}`, values), remedy: t(`remedy.${problem.code}`, values) };
 }

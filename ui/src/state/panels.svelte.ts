@@ -3,7 +3,7 @@ import { preferences } from "./preferences.svelte";
 
 /** Between two open panels the photos must keep some room. */
 const LEAST_SCREEN = 340;
-const RAIL = 60;
+const RAIL = 68;
 
 export class Panels {
   windowWidth = $state(innerWidth);

@@ -7,6 +7,7 @@ export type GridMode = "justified" | "square";
 
 export const PANEL_WIDTH = { least: 240, most: 560 };
 export const DETAILS_WIDTH = { least: 320, most: 640 };
+export const LAB_WIDTH = { least: 300, most: 560 };
 export const PHOTO_SIZE = { least: 90, most: 420 };
 
 interface Stored {
@@ -20,6 +21,8 @@ interface Stored {
   labelsWidth: number;
   modelDetailsOpen: boolean;
   modelDetailsWidth: number;
+  labWidth: number;
+  insideOpen: boolean;
 }
 
 const KEY = "cliploupe.preferences";
@@ -34,6 +37,8 @@ const DEFAULTS: Stored = {
   labelsWidth: 300,
   modelDetailsOpen: true,
   modelDetailsWidth: 380,
+  labWidth: 400,
+  insideOpen: false,
 };
 
 export class Preferences {

@@ -8,12 +8,15 @@ import { problemFrom } from "../model/problems";
 import { afterRemoval, NOTHING } from "../model/selection";
 import { GridView } from "./gridView.svelte";
 import { explain, t } from "./i18n.svelte";
+import { Lab } from "./lab.svelte";
 import { LabelDraft } from "./labelDraft.svelte";
 import { Library } from "./library.svelte";
 import { Models, type Happening } from "./models.svelte";
 import { searchWords } from "./modelWords";
 import { Panels } from "./panels.svelte";
+import { Projection } from "./projection.svelte";
 import { Toasts } from "./toasts.svelte";
+import { Tuning } from "./tuning.svelte";
 
 export type DialogName = "shortcuts" | "settings" | "failures" | "modelCard" | "removeModel" | "verifyModel";
 
@@ -22,6 +25,9 @@ export class Workspace {
   readonly labels: LabelDraft;
   readonly grid: GridView;
   readonly models: Models;
+  readonly lab: Lab;
+  readonly tuning: Tuning;
+  readonly projection: Projection;
   readonly panels = new Panels();
   readonly toasts = new Toasts();
   screen: Screen = $state(firstScreen());
@@ -33,7 +39,15 @@ export class Workspace {
 
   constructor(readonly backend: Backend) {
     this.models = new Models(backend, searchWords, (happening) => this.#tell(happening));
-    this.library = new Library(backend, (problem) => this.report(problem), (event) => this.models.apply(event));
+    this.lab = new Lab(backend, (problem) => this.report(problem));
+    this.tuning = new Tuning(backend);
+    this.projection = new Projection(backend);
+    this.library = new Library(backend, (problem) => this.report(problem), (event) => {
+      this.models.apply(event);
+      this.projection.apply(event);
+      this.lab.apply(event);
+      this.tuning.apply(event);
+    });
     this.labels = new LabelDraft(this.library);
     this.grid = new GridView(this.library, this.labels);
   }
@@ -61,6 +75,19 @@ export class Workspace {
 
   async copy(text: string): Promise<void> {
     await this.run(this.backend.copyText(text).then(() => this.toasts.show({ text: t("toast.copied"), tone: "plain" })));
+  }
+
+  /** A photo in the large view, which steps through the photos of the grid: a filter must not hide it there. */
+  showLarge(id: number): void {
+    if (!this.library.get(id)) return;
+    if (!this.grid.ids.includes(id)) this.grid.clearFilter();
+    this.grid.largeId = id;
+  }
+
+  /** The edits in force, where they are made. */
+  openEdits(): void {
+    this.projection.tab = "edits";
+    this.screen = "projection";
   }
 
   /** The details of the selected model, with the keyboard in them. */

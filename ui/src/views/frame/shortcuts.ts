@@ -1,5 +1,5 @@
 // Keys that work anywhere in the window. Keys of the grid are the grid's own (views/photos/gridKeys.ts), those of the models' list
-// the list's.
+// the list's, those of a matrix the heat map's.
 import { chord, digitIndex, shortcutFor, type Screen, type ShortcutId } from "../../model/keys";
 import { NO_FILTER } from "../../model/models";
 import type { Workspace } from "../../state/workspace.svelte";
@@ -17,6 +17,7 @@ export function globalKeys(app: Workspace): (event: KeyboardEvent) => void {
     paste: () => adding(app, () => backend.paste()),
     find: () => (app.findRequests += 1),
     photos: () => (app.screen = "photos"),
+    projection: () => (app.screen = "projection"),
     models: () => (app.screen = "models"),
     shortcuts: () => (app.dialog = "shortcuts"),
   };
@@ -27,6 +28,12 @@ export function globalKeys(app: Workspace): (event: KeyboardEvent) => void {
       labels: () => app.panels.toggleLabels(),
       inspector: () => app.panels.toggleInspector(),
       close: () => (grid.isFiltered ? grid.clearFilter() : undefined),
+    },
+    projection: {
+      find: () => {
+        app.projection.tab = "matrix";
+        app.projection.wantsSearch = true;
+      },
     },
     models: {
       inspector: () => app.panels.toggleModelDetails(),
@@ -50,10 +57,13 @@ export function globalKeys(app: Workspace): (event: KeyboardEvent) => void {
       event.preventDefault();
       action();
     } else if (/^(arrow|home|end|page)/u.test(pressed) || pressed === "mod+a") {
-      toList(event, app.screen === "photos" ? "photo-grid" : "model-list");
+      toList(event, LISTS[app.screen]);
     }
   };
 }
+
+/** What arrows mean while nothing has the focus. */
+const LISTS: Record<Screen, string> = { photos: "photo-grid", projection: "projection-tab", models: "model-list" };
 
 /** Opening files and finding make sense from a text field too; the rest is typing. */
 const WORKS_WHILE_TYPING = new Set(["mod+o", "mod+shift+o", "mod+f", "mod+k"]);
@@ -78,7 +88,7 @@ function isPressable(target: EventTarget | null): boolean {
   return target instanceof Element && target.closest("button, summary, input") !== null;
 }
 
-/** Arrows with nothing in focus mean the photos, or the models: their list gets the focus and the same key. */
+/** Arrows with nothing in focus mean the photos, the tabs, or the models: their list gets the focus and the same key. */
 function toList(event: KeyboardEvent, id: string): void {
   const list = document.getElementById(id);
   if (!list || document.activeElement !== document.body) return;
