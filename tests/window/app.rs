@@ -95,6 +95,18 @@ impl App {
         Ok(element.send_keys(&char::from(Key::Escape).to_string()).await?)
     }
 
+    pub async fn press_space(&self) -> Result<()> {
+        let element = self.client.active_element().await?;
+        Ok(element.send_keys(" ").await?)
+    }
+
+    /// Switches to a model by name or path, as the Models screen does for installed ones.
+    pub async fn use_model(&self, name: &str) -> Result<()> {
+        let script = r#"window.__TAURI_INTERNALS__.invoke("choose_model", { name: arguments[0] })"#;
+        self.client.execute(script, vec![json!(name)]).await?;
+        Ok(())
+    }
+
     pub async fn press_paste(&self) -> Result<()> {
         let element = self.client.active_element().await?;
         Ok(element.send_keys(&format!("{}v", char::from(Key::Control))).await?)

@@ -7,6 +7,8 @@ use std::{
     time::Duration,
 };
 
+use crate::dialog::xdotool;
+
 type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
 
 struct Killed(Child);
@@ -48,12 +50,4 @@ pub fn onto_window(paths: &[&Path]) -> Result<()> {
     xdotool(&["mouseup", "1"])?;
     sleep(Duration::from_millis(500));
     Ok(())
-}
-
-fn xdotool(args: &[&str]) -> Result<String> {
-    let output = Command::new("xdotool").args(args).output()?;
-    if !output.status.success() {
-        return Err(format!("xdotool {}: {}", args.join(" "), String::from_utf8_lossy(&output.stderr)).into());
-    }
-    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
 }

@@ -6,7 +6,9 @@
 #![cfg(target_os = "linux")]
 
 mod app;
+mod dialog;
 mod drag;
+mod projection;
 
 use std::{fs, path::Path, time::Duration};
 
@@ -16,8 +18,22 @@ use crate::app::{App, RANDOM_MODEL};
 
 const SAMPLES: usize = 7;
 
+/// There is one display with one pointer and one clipboard.
+static DISPLAY: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_projection_is_inspected_edited_tuned_exported_and_loaded_again() {
+    let _display = DISPLAY.lock().await;
+    let app = App::start().await;
+    let story = projection::story(&app).await;
+    app.screenshot("projection-last").await;
+    app.stop().await;
+    story.unwrap();
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn photos_dropped_on_the_window_are_labelled_and_follow_the_labels() {
+    let _display = DISPLAY.lock().await;
     let app = App::start().await;
     let story = story(&app).await;
     app.screenshot("last").await;
