@@ -313,7 +313,8 @@ fn judged(what: &str, judged: &Judged) -> String {
         Verdict::NoDifference => "made no difference that these photos could show",
         Verdict::TooFew => "cannot be judged: there are too few photos",
     };
-    format!("{what} {verdict}: {mean:+.1} points, 95 % interval {low:+.1} to {high:+.1}, p {:.3}\n", difference.p_value)
+    let p = if difference.p_value < 0.0005 { "p < 0.001".into() } else { format!("p {:.3}", difference.p_value) };
+    format!("{what} {verdict}: {mean:+.1} points, 95 % interval {low:+.1} to {high:+.1}, {p}\n")
 }
 
 pub fn tune(report: &TuneReport) -> String {

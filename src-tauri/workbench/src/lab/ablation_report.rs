@@ -50,7 +50,11 @@ pub fn markdown(report: &AblationReport) -> String {
         let difference = pair.judged.difference;
         let [mean, low, high] = [difference.mean, difference.low, difference.high].map(points);
         let words = verdict_words(&pair.judged);
-        let _ = writeln!(out, "| {from} | {to} | {mean} | {low} to {high} | {:.3} | {words} |", difference.p_value);
+        let _ = writeln!(
+            out,
+            "| {from} | {to} | {mean} | {low} to {high} | {} | {words} |",
+            probability(difference.p_value)
+        );
     }
     out.push_str("\nDifferences are in percentage points; intervals by a paired bootstrap over photos, p by the exact sign test.\n");
     let _ = write!(out, "\n{}\n", classes(report));
@@ -77,10 +81,10 @@ pub fn html(report: &AblationReport) -> String {
         let [mean, low, high] = [difference.mean, difference.low, difference.high].map(points);
         let _ = write!(
             pairs,
-            "<tr><th>{}</th><th>{}</th><td>{mean}</td><td>{low} to {high}</td><td>{:.3}</td><td>{}</td></tr>",
+            "<tr><th>{}</th><th>{}</th><td>{mean}</td><td>{low} to {high}</td><td>{}</td><td>{}</td></tr>",
             form_name(pair.from),
             form_name(Some(pair.to)),
-            difference.p_value,
+            escaped(&probability(difference.p_value)),
             verdict_words(&pair.judged)
         );
     }
@@ -128,6 +132,11 @@ fn setting(report: &AblationReport) -> String {
 fn classes(report: &AblationReport) -> String {
     let named: Vec<String> = report.classes.iter().map(|class| format!("{} ({})", class.name, class.photos)).collect();
     format!("Classes: {}.", named.join(", "))
+}
+
+/// A p value; one that three places would show as 0 is not 0.
+fn probability(p: f64) -> String {
+    if p < 0.0005 { "< 0.001".into() } else { format!("{p:.3}") }
 }
 
 fn percent(value: MeanSd) -> String {
@@ -229,6 +238,11 @@ mod tests {
         assert!(text.contains("| linear | 1234 | 71.0 ± 1.2 |"), "{text}");
         assert!(text.contains("| linear | linear + bias | -0.4 | -2.1 to +1.3 | 0.750 | no difference"), "{text}");
         assert!(text.contains("42 photos in 2 classes; 5 folds, 3 seeds") && text.contains("cat (12), dog (30)"));
+    }
+
+    #[test]
+    fn a_small_p_is_not_zero() {
+        assert_eq!((probability(1e-9).as_str(), probability(0.0421).as_str()), ("< 0.001", "0.042"));
     }
 
     #[test]
