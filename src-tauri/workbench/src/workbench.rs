@@ -627,9 +627,14 @@ impl Shared {
         self.emit(WorkbenchEvent::Problem { problem });
     }
 
+    /// Whether work that was begun in this run is still wanted.
+    pub fn is_on(&self, run: u64) -> bool {
+        lock(&self.activity).run == run
+    }
+
     /// Whether a photo is still to be worked on.
     pub fn is_wanted(&self, id: PhotoId, run: u64) -> bool {
-        if run != lock(&self.activity).run {
+        if !self.is_on(run) {
             return false;
         }
         let exists = self.table().get(id).is_some();

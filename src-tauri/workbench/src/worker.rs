@@ -490,6 +490,11 @@ impl Shared {
         };
         let version = scorer.map_or(0, |scorer| scorer.version);
         let mut table = self.table();
+        // A batch that was under way when a person stopped the work belongs to what can be gone on with. Looked at under
+        // the table's lock, so that whoever sees the table after a stop sees it as it stays.
+        if !self.is_on(run) {
+            return;
+        }
         let mut photos = Vec::with_capacity(best.len());
         for (((id, pooled), embedding), best) in ids.iter().zip(pooled.rows()).zip(embeddings.rows()).zip(best) {
             if let Some(row) = table.get_mut(*id) {
