@@ -49,7 +49,8 @@ pub fn class_measures(scores: &Table, truth: &[usize]) -> Result<ClassMeasures, 
         hits[*truth] += usize::from(predicted == truth);
     }
     let f1 = hits.iter().zip(&involved).filter(|(_, involved)| **involved > 0);
-    let precisions = (0..classes).filter_map(|class| average_precision(scores, truth, class));
+    let scored = |class| scores.rows().zip(truth).map(move |(row, truth)| (row[class], *truth == class));
+    let precisions = (0..classes).filter_map(|class| average_precision(scored(class)));
     Ok(ClassMeasures {
         photos,
         accuracy: hits.iter().sum::<usize>() as f64 / photos as f64,
@@ -58,10 +59,13 @@ pub fn class_measures(scores: &Table, truth: &[usize]) -> Result<ClassMeasures, 
     })
 }
 
-/// None for a class without photos.
-fn average_precision(scores: &Table, truth: &[usize], class: usize) -> Option<f64> {
-    let mut ranked: Vec<(f32, bool)> =
-        scores.rows().zip(truth).map(|(row, truth)| (row[class], *truth == class)).collect();
+/// The mean, over the photos of a class, of the share of its photos among those ranked at least as high. Photos with one
+/// score have one rank, so that their order in the list says nothing. None for a class without photos.
+///
+/// # Shapes
+/// - scored: the class's score of each photo, and whether the photo is of the class
+pub(super) fn average_precision(scored: impl Iterator<Item = (f32, bool)>) -> Option<f64> {
+    let mut ranked: Vec<(f32, bool)> = scored.collect();
     ranked.sort_by(|a, b| b.0.total_cmp(&a.0));
     let (mut seen, mut found, mut sum) = (0, 0, 0.0);
     for equal in ranked.chunk_by(|a, b| a.0 == b.0) {
@@ -85,11 +89,13 @@ fn mean(values: impl Iterator<Item = f64>) -> f64 {
 /// - scores: `[photo, label]`
 /// - output: `[photo]`
 pub fn top_labels(scores: &Table) -> Vec<usize> {
-    let best = |row: &[f32]| {
-        let first = (0, row[0]);
-        row.iter().enumerate().fold(first, |best, (at, value)| if *value > best.1 { (at, *value) } else { best }).0
-    };
     scores.rows().map(best).collect()
+}
+
+/// The place of the highest score, the first of equal ones.
+pub(super) fn best(scores: &[f32]) -> usize {
+    let first = (0, scores[0]);
+    scores.iter().enumerate().fold(first, |best, (at, value)| if *value > best.1 { (at, *value) } else { best }).0
 }
 
 /// A photo whose best label changes.

@@ -30,7 +30,7 @@ pub struct AtHand {
     /// The labels that have been encoded; none before the label set is read.
     pub scorer: Option<Arc<Scorer>>,
     /// Both, as edits see them.
-    pub context: Context,
+    pub context: Arc<Context>,
 }
 
 impl AtHand {
@@ -40,14 +40,17 @@ impl AtHand {
         let before = before.filter(|before| before.version == base.version);
         let scorer = shared.scorer();
         let photos = photos(shared, base, before.map(|before| &before.photos));
+        let version = base.version;
         if let Some(before) = before
             && Arc::ptr_eq(&before.photos, &photos)
             && same_sentences(before.scorer.as_deref(), scorer.as_deref())
         {
-            // Another text head may have made other directions of the same sentences.
             if before.scorer.as_ref().map(Arc::as_ptr) == scorer.as_ref().map(Arc::as_ptr) {
                 return before.clone();
             }
+            // Another text head has made other directions of the same sentences; what edits measured of them stays.
+            let context = before.context.clone();
+            return Arc::new(Self { version, photos, scorer, context });
         }
         let text = match scorer.as_ref() {
             Some(scorer) => scorer.sentences.pooled.clone(),
@@ -55,7 +58,7 @@ impl AtHand {
         };
         let text = Arc::new(Pooled::new(text));
         let context = Context::new(photos.pooled.clone(), text, base.image.shift(), base.text.shift());
-        Arc::new(Self { version: base.version, photos, scorer, context })
+        Arc::new(Self { version, photos, scorer, context: Arc::new(context) })
     }
 
     /// The labels' sentences.

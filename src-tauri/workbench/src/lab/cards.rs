@@ -9,7 +9,7 @@ use cliploupe_engine::{
         spectrum::{Spectrum, energy_at, odd_dimensions, spectrum},
     },
     lab::{Head, Map},
-    projection::{AffineBefore, Form, LinearMap, Orientation},
+    projection::{AffineBefore, Form, Orientation},
 };
 
 use super::{
@@ -147,12 +147,10 @@ fn bias_of(facts: &SideFacts, head: &Head) -> Result<Option<EffectiveBias>, Anal
 fn maps(facts: &SideFacts, head: &Head) -> Result<Vec<MapCard>, AnalysisError> {
     let map = |(index, map): (usize, &Map)| {
         let [output, input] = map.weight.shape();
-        // A head of another form has no place in the file.
-        let stored = facts.maps.get(index).filter(|_| facts.maps.len() == head.maps().len());
-        let stored_as = stored.map_or(Orientation::OutIn, |stored| stored.orientation);
+        let stored_as = facts.stored(head, index).map_or(Orientation::OutIn, |stored| stored.orientation);
         let bias_norm = map.bias.as_deref().map(norm);
         Ok(MapCard {
-            key: stored.map_or_else(|| format!("{}.{index}", facts.config.key), |LinearMap { key, .. }| key.clone()),
+            key: facts.key(head, index),
             stored_shape: match stored_as {
                 Orientation::InOut => [input as u32, output as u32],
                 Orientation::OutIn => [output as u32, input as u32],

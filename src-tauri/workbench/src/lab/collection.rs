@@ -31,18 +31,18 @@ const PIECE: usize = 4096;
 /// All figures, with the edits in force.
 pub fn report(in_force: &InForce, at_hand: &AtHand) -> Result<CollectionReport, AnalysisError> {
     let heads = &in_force.heads;
-    let ids = &at_hand.photos.ids;
-    let image = figures(&heads.image, at_hand.pooled(), ids, &[])?;
-    let labels = at_hand.labels();
-    let text = match label_vectors(&heads.text, at_hand) {
-        Some((pooled, vectors)) => side_figures(&pooled, &vectors, &[], &labels)?,
-        None => None,
-    };
-    let gap = match label_vectors(&heads.text, at_hand) {
-        Some((_, labels)) => gap(in_force, &heads.image.apply(at_hand.pooled()), &labels)?,
-        None => None,
-    };
-    Ok(CollectionReport { image, text, gap })
+    let (pooled, ids) = (at_hand.pooled(), &at_hand.photos.ids);
+    let vectors = heads.image.apply(pooled);
+    let mut image = side_figures(pooled, &vectors, ids, &[])?;
+    if let Some(figures) = &mut image {
+        figures.null_space = null_space(&heads.image, pooled, ids)?;
+    }
+    let (mut text, mut between) = (None, None);
+    if let Some((pooled, labels)) = label_vectors(&heads.text, at_hand) {
+        text = side_figures(&pooled, &labels, &[], &at_hand.labels())?;
+        between = gap(in_force, &vectors, &labels)?;
+    }
+    Ok(CollectionReport { image, text, gap: between })
 }
 
 /// Labels as one vector each: the mean of the pooled features of their sentences, and their direction.
@@ -56,17 +56,6 @@ fn label_vectors(head: &Head, at_hand: &AtHand) -> Option<(Table, Table)> {
     };
     let means = sentences.pooled.values().chunks_exact(width * sentences.templates).flat_map(mean).collect();
     Some((Table::new(width, means), Table::new(head.output_dim(), sentences.directions(head))))
-}
-
-fn figures(
-    head: &Head,
-    pooled: &Table,
-    ids: &[PhotoId],
-    labels: &[String],
-) -> Result<Option<SideFigures>, AnalysisError> {
-    let vectors = head.apply(pooled);
-    let found = side_figures(pooled, &vectors, ids, labels)?;
-    found.map(|figures| Ok(SideFigures { null_space: null_space(head, pooled, ids)?, ..figures })).transpose()
 }
 
 fn side_figures(

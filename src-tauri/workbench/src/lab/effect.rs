@@ -38,17 +38,32 @@ impl<'a> View<'a> {
         best_labels(self.photos, &self.labels, self.scoring)
     }
 
-    fn figures(&self) -> Result<GeometryFigures, AnalysisError> {
-        let last = |head: &Head| head.maps().last().map_or(Ok(Vec::new()), |map| map.weight.singular_values());
-        Ok(GeometryFigures {
+    fn figures(&self, [image_spectrum, text_spectrum]: [Vec<f64>; 2]) -> GeometryFigures {
+        GeometryFigures {
             gap: measures::gap(self.photos, &self.labels).as_deref().map(norm),
             cone_image: measures::cone(self.photos),
             cone_text: measures::cone(&self.labels),
             image_text: measures::image_text_cosine(self.photos, &self.labels),
-            image_spectrum: last(&self.heads.image)?,
-            text_spectrum: last(&self.heads.text)?,
-        })
+            image_spectrum,
+            text_spectrum,
+        }
     }
+}
+
+/// Singular values of the last map of each head.
+pub fn spectra(heads: &Heads) -> Result<[Vec<f64>; 2], AnalysisError> {
+    let last = |head: &Head| head.maps().last().map_or(Ok(Vec::new()), |map| map.weight.singular_values());
+    Ok([last(&heads.image)?, last(&heads.text)?])
+}
+
+/// The same of changed heads. Most edits are biases and leave the matrices alone, whose values are known.
+fn spectra_beside(heads: &Heads, base: &Heads, known: &[Vec<f64>; 2]) -> Result<[Vec<f64>; 2], AnalysisError> {
+    let last = |head: &Head, base: &Head, known: &Vec<f64>| match (head.maps().last(), base.maps().last()) {
+        (Some(map), Some(own)) if map.weight == own.weight => Ok(known.clone()),
+        (Some(map), _) => map.weight.singular_values(),
+        (None, _) => Ok(Vec::new()),
+    };
+    Ok([last(&heads.image, &base.image, &known[0])?, last(&heads.text, &base.text, &known[1])?])
 }
 
 /// The best label of each photo with its score; none without labels.
@@ -68,10 +83,11 @@ pub fn best_labels(photos: &Table, labels: &Table, scoring: Scoring) -> Vec<(usi
     cosines.chunks_exact(labels.count()).map(best).collect()
 }
 
-/// Everything that changes from one view to the other.
+/// Everything that changes from one view to the other; `spectra` are those of the first one's heads.
 pub fn effect(
     [before, after]: [&View<'_>; 2],
     at_hand: &AtHand,
+    spectra: &[Vec<f64>; 2],
     known: Option<(&Classes, &Sentences)>,
 ) -> Result<LabEffect, AnalysisError> {
     let (was, is) = (before.best(), after.best());
@@ -92,8 +108,8 @@ pub fn effect(
         photos: was.len() as u32,
         changed,
         flips,
-        before: before.figures()?,
-        after: after.figures()?,
+        before: before.figures(spectra.clone()),
+        after: after.figures(spectra_beside(after.heads, before.heads, spectra)?),
         overlap: overlap(before.photos, after.photos)?,
         measures: match known {
             Some((classes, names)) => Some([measured(before, classes, names)?, measured(after, classes, names)?]),

@@ -29,6 +29,17 @@ impl SideFacts {
         Self { config: projection.config().clone(), maps: projection.maps(), affine }
     }
 
+    /// Where the file has a map of a head in force; a head of another form has no place in it.
+    pub fn stored(&self, head: &Head, index: usize) -> Option<&LinearMap> {
+        self.maps.get(index).filter(|_| self.maps.len() == head.maps().len())
+    }
+
+    /// The key of a map of a head in force, or a name if the file has no such map.
+    pub fn key(&self, head: &Head, index: usize) -> String {
+        let named = self.stored(head, index).map(|map| map.key.clone());
+        named.unwrap_or_else(|| format!("{}.{index}", self.config.key))
+    }
+
     /// β of the affine layer in front, `[width]`.
     pub fn shift(&self) -> Option<Vec<f64>> {
         self.affine.as_ref().map(|affine| affine.beta.iter().copied().map(f64::from).collect())

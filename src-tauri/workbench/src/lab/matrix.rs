@@ -93,9 +93,7 @@ fn computed_matrix(in_force: &InForce, source: &MatrixSource) -> Result<(String,
     let map = |side: Side, index: u32| -> Result<(&Map, String), Problem> {
         let head = in_force.head(side);
         let map = head.maps().get(index as usize).ok_or_else(|| refused("this tower has no such matrix"))?;
-        let facts = in_force.base.side(side);
-        let named = facts.maps.get(index as usize).filter(|_| facts.maps.len() == head.maps().len());
-        Ok((map, named.map_or_else(|| format!("{}.{index}", facts.config.key), |named| named.key.clone())))
+        Ok((map, in_force.base.side(side).key(head, index as usize)))
     };
     let checked = |found: Result<Matrix, AnalysisError>| found.map_err(|error| of_analysis(&error));
     Ok(match source {

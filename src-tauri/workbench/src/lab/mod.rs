@@ -58,6 +58,8 @@ pub struct Lab {
     pub report: Mutex<Option<KnownReport>>,
     /// Photos by the unedited heads.
     pub before: Mutex<Option<Before>>,
+    /// Singular values of the unedited heads, and the model that they are of.
+    pub spectra: Mutex<Option<(u32, [Vec<f64>; 2])>>,
     /// The classes that were last measured.
     pub class_names: Mutex<Option<KnownNames>>,
     /// The matrix that is looked at.

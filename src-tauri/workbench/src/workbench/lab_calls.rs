@@ -291,10 +291,22 @@ impl Workbench {
         let classes = Classes::of(&at_hand.photos);
         let names = classes.as_ref().map(|classes| self.class_names(in_force, classes)).transpose()?;
         let known = classes.as_ref().zip(names.as_deref());
-        let effect = effect::effect([&views[0], &views[1]], at_hand, known);
-        let mut effect = effect.map_err(|error: AnalysisError| of_analysis(&error))?;
+        let failed = |error: AnalysisError| of_analysis(&error);
+        let spectra = self.spectra(base).map_err(failed)?;
+        let mut effect = effect::effect([&views[0], &views[1]], at_hand, &spectra, known).map_err(failed)?;
         effect.elapsed_ms = begin.elapsed().as_secs_f64() * 1e3;
         Ok(effect)
+    }
+
+    /// Singular values of the checkpoint's heads; kept, since every move of a slider is compared with the same ones.
+    fn spectra(&self, base: &Base) -> Result<[Vec<f64>; 2], AnalysisError> {
+        let mut kept = lock(&self.lab.spectra);
+        if let Some((_, spectra)) = kept.as_ref().filter(|(version, _)| *version == base.version) {
+            return Ok(spectra.clone());
+        }
+        let spectra = effect::spectra(&base.heads)?;
+        *kept = Some((base.version, spectra.clone()));
+        Ok(spectra)
     }
 
     /// The names of classes as sentences; kept, since every move of a slider measures the same classes.

@@ -6,11 +6,10 @@ use super::{
     HeadForm, Judged, LabelledPhotos, Progress, TuneError, TuneOptions, Watch,
     fit::{Fit, Recipe},
     judge::judge,
-    measure::best,
     network::Fitted,
     parts::stratified,
 };
-use crate::lab::{Head, Table};
+use crate::lab::{Head, Table, measures::best};
 
 /// One pass over the photos.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]

@@ -1,9 +1,9 @@
 //! What is fitted to, checked before anything is done with it.
 
-use super::measure::{Measures, best};
+use super::measure::Measures;
 use crate::{
     analysis::AnalysisError,
-    lab::{Head, Table},
+    lab::{Head, Table, measures::best},
 };
 
 /// Photos with their classes, and what a class is in the joint space.

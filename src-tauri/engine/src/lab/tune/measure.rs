@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::judge::mean;
+use crate::lab::measures::{average_precision, best};
 
 /// How well classes were found on held-out photos.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -33,20 +34,12 @@ impl Measures {
             photos: truth.len(),
             accuracy: right as f64 / truth.len().max(1) as f64,
             macro_f1: each(&|class| f1(&found, truth, class)),
-            mean_average_precision: each(&|class| average_precision(scores, truth, class)),
+            mean_average_precision: each(&|class| {
+                let scored = scores.iter().zip(truth).map(|(scores, truth)| (scores[class], *truth == class));
+                average_precision(scored).unwrap_or_default()
+            }),
         }
     }
-}
-
-/// The class with the highest score, the first of them if several have it.
-pub(super) fn best(scores: &[f32]) -> usize {
-    let mut best = 0;
-    for (class, score) in scores.iter().enumerate() {
-        if *score > scores[best] {
-            best = class;
-        }
-    }
-    best
 }
 
 /// 2 · right / (found + there), of a class that has photos.
@@ -54,22 +47,6 @@ fn f1(found: &[usize], truth: &[usize], class: usize) -> f64 {
     let count = |list: &[usize]| list.iter().filter(|one| **one == class).count();
     let right = found.iter().zip(truth).filter(|(f, t)| **f == class && **t == class).count();
     2.0 * right as f64 / (count(found) + count(truth)) as f64
-}
-
-/// The mean, over the photos of a class, of the share of its photos among those ranked at least as high. Photos with
-/// one score have one rank, so that their order in the list says nothing.
-fn average_precision(scores: &[&[f32]], truth: &[usize], class: usize) -> f64 {
-    let mut ranked: Vec<(f32, bool)> =
-        scores.iter().zip(truth).map(|(scores, truth)| (scores[class], *truth == class)).collect();
-    ranked.sort_by(|a, b| b.0.total_cmp(&a.0));
-    let (mut seen, mut hits, mut sum) = (0, 0, 0.0);
-    for equal in ranked.chunk_by(|a, b| a.0 == b.0) {
-        let new = equal.iter().filter(|(_, own)| *own).count();
-        seen += equal.len();
-        hits += new;
-        sum += new as f64 * hits as f64 / seen as f64;
-    }
-    sum / hits.max(1) as f64
 }
 
 #[cfg(test)]
