@@ -5,11 +5,14 @@ use std::process::{Command, Stdio};
 /// What the app is built against: WebKitGTK, and librsvg for icons.
 pub const BUILD: &[&str] = &["build-essential", "libwebkit2gtk-4.1-dev", "librsvg2-dev", "pkg-config"];
 
-/// What the tests need besides: a display, a driver for the webview, a drag source, and a software GPU.
+/// What the tests need besides: a display, a driver for the webview, a drag source, a software GPU, and other programs that
+/// read and write sidecars (exiv2 is how digiKam and darktable do it).
 pub const TEST: &[&str] = &[
     "at-spi2-core",
     "dbus-x11",
+    "exiv2",
     "gir1.2-gtk-3.0",
+    "libimage-exiftool-perl",
     "mesa-vulkan-drivers",
     "python3-gi",
     "webkit2gtk-driver",
@@ -67,7 +70,7 @@ fn programs_of(wanted: &[&str]) -> Result<(), String> {
     if !wanted.contains(&"xvfb") {
         return Ok(());
     }
-    let needed = ["WebKitWebDriver", "Xvfb", "dbus-run-session", "xdotool", "xvfb-run"];
+    let needed = ["WebKitWebDriver", "Xvfb", "dbus-run-session", "exiftool", "exiv2", "xdotool", "xvfb-run"];
     let missing: Vec<&str> = needed.into_iter().filter(|program| !on_path(program)).collect();
     if missing.is_empty() {
         return Ok(());
