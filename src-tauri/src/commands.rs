@@ -2,16 +2,19 @@
 //!
 //! `(async)` keeps a command off the window's own thread.
 
+pub mod review;
+pub mod shelf;
+
 use std::path::{Path, PathBuf};
 
 use cliploupe_workbench::{
     Workbench, assets,
     messages::{
         AblationOptions, AblationReport, Ask, CollectionReport, CompareWith, Comparison, DeviceInfo, Direction, Edit,
-        ExplainAbilities, Explained, ExportForm, ExportPlan, Exported, FlipArithmetic, LabEffect, LabState,
-        LabelSettings, MatrixFacts, MatrixSource, Meaning, ModelList, PhotoDetails, PhotoId, PriorRow, Problem,
-        ProblemCode, ProjectionReport, SideBySide, Snapshot, TensorRow, Tile, TuneOptions, TuneReport, VerifyReport,
-        WorkbenchEvent,
+        ExplainAbilities, Explained, ExportForm, ExportPlan, Exported, FilterMenu, FlipArithmetic, HitExplained,
+        LabEffect, LabState, LabelSetVersion, LabelSettings, MatrixFacts, MatrixSource, Meaning, ModelList,
+        PhotoDetails, PhotoId, PhotoQuery, PhotoRecord, PhotoSummary, PriorRow, Problem, ProblemCode, ProjectionReport,
+        SavedLabelSet, SideBySide, Snapshot, TensorRow, Tile, TuneOptions, TuneReport, VerifyReport, WorkbenchEvent,
     },
     model_source::ModelSource,
     store::Import,
@@ -75,13 +78,90 @@ pub fn cancel(bench: Bench<'_>) {
 }
 
 #[tauri::command(async)]
-pub fn retry(bench: Bench<'_>, ids: Vec<PhotoId>) {
-    bench.retry(&ids);
+pub fn retry(bench: Bench<'_>, ids: Vec<PhotoId>) -> Result<(), Problem> {
+    bench.retry(&ids)
 }
 
 #[tauri::command(async)]
-pub fn remove(bench: Bench<'_>, ids: Vec<PhotoId>) {
-    bench.remove(&ids);
+pub fn go_on(bench: Bench<'_>) -> Result<(), Problem> {
+    bench.go_on()
+}
+
+#[tauri::command(async)]
+pub fn remove(bench: Bench<'_>, ids: Vec<PhotoId>) -> Result<(), Problem> {
+    bench.remove(&ids)
+}
+
+#[tauri::command(async)]
+pub fn restore(bench: Bench<'_>, ids: Vec<PhotoId>) -> Result<(), Problem> {
+    bench.restore(&ids)
+}
+
+/// Numbers travel as bytes: a million photos as JSON would take seconds.
+#[tauri::command(async)]
+pub fn photo_list(bench: Bench<'_>, query: PhotoQuery) -> Result<Response, Problem> {
+    bench.photo_list(&query).map(|list| Response::new(list.to_bytes()))
+}
+
+#[tauri::command(async)]
+pub fn photo_records(bench: Bench<'_>, ids: Vec<PhotoId>) -> Result<Vec<PhotoRecord>, Problem> {
+    bench.photo_records(&ids)
+}
+
+#[tauri::command(async)]
+pub fn photo_summary(bench: Bench<'_>, ids: Option<Vec<PhotoId>>) -> Result<PhotoSummary, Problem> {
+    bench.photo_summary(ids.as_deref())
+}
+
+#[tauri::command(async)]
+pub fn filter_menu(bench: Bench<'_>) -> Result<FilterMenu, Problem> {
+    bench.filter_menu()
+}
+
+#[tauri::command(async)]
+pub fn explain_hit(bench: Bench<'_>, query: PhotoQuery, id: PhotoId) -> Result<HitExplained, Problem> {
+    bench.explain_hit(&query, id)
+}
+
+#[tauri::command(async)]
+pub fn mark_hit(bench: Bench<'_>, query: PhotoQuery, id: PhotoId, belongs: Option<bool>) -> Result<(), Problem> {
+    bench.mark_hit(&query, id, belongs)
+}
+
+#[tauri::command(async)]
+pub fn saved_label_sets(bench: Bench<'_>) -> Result<Vec<SavedLabelSet>, Problem> {
+    bench.saved_label_sets()
+}
+
+#[tauri::command(async)]
+pub fn save_label_set(bench: Bench<'_>, name: &str) -> Result<SavedLabelSet, Problem> {
+    bench.save_label_set(name)
+}
+
+#[tauri::command(async)]
+pub fn label_set_versions(bench: Bench<'_>, uid: &str) -> Result<Vec<LabelSetVersion>, Problem> {
+    bench.label_set_versions(uid)
+}
+
+#[tauri::command(async)]
+pub fn rename_label_set(bench: Bench<'_>, uid: &str, name: &str) -> Result<(), Problem> {
+    bench.rename_label_set(uid, name).map(drop)
+}
+
+#[tauri::command(async)]
+pub fn remove_label_set(bench: Bench<'_>, uid: &str) -> Result<(), Problem> {
+    bench.remove_label_set(uid)
+}
+
+#[tauri::command(async)]
+pub fn export_label_set(app: AppHandle, bench: Bench<'_>, uid: &str) -> Result<Option<String>, Problem> {
+    let (text, name) = bench.export_label_set(uid)?;
+    place(&app, &name).map(|path| bench.write_file(&path, text.as_bytes())).transpose()
+}
+
+#[tauri::command(async)]
+pub fn import_label_set(app: AppHandle, bench: Bench<'_>) -> Result<Option<SavedLabelSet>, Problem> {
+    pick(&app, "label set", &["json", "txt"]).map(|path| bench.import_label_set(&path)).transpose()
 }
 
 #[tauri::command(async)]

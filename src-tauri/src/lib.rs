@@ -4,7 +4,7 @@ mod clipboard;
 mod commands;
 mod pictures;
 
-use cliploupe_workbench::{Options, Workbench, settings};
+use cliploupe_workbench::{LibraryPlace, Options, Workbench, settings};
 use tauri::{DragDropEvent, Manager, RunEvent, WindowEvent};
 
 use crate::clipboard::Clipboard;
@@ -19,7 +19,12 @@ pub fn run() {
         .plugin(tauri_plugin_opener::init())
         .register_asynchronous_uri_scheme_protocol("photo", pictures::serve)
         .setup(|app| {
-            let options = Options { settings: settings::default_path(), thumbnails: true, ..Options::default() };
+            let options = Options {
+                settings: settings::default_path(),
+                library: Some(LibraryPlace::Own),
+                thumbnails: true,
+                ..Options::default()
+            };
             app.manage(Workbench::new(options)?);
             app.manage(Clipboard::default());
             // Photos named on the command line, as file managers do with "open with".
@@ -43,6 +48,55 @@ pub fn run() {
             commands::paste,
             commands::cancel,
             commands::retry,
+            commands::go_on,
+            commands::restore,
+            commands::photo_list,
+            commands::photo_records,
+            commands::photo_summary,
+            commands::filter_menu,
+            commands::explain_hit,
+            commands::mark_hit,
+            commands::saved_label_sets,
+            commands::save_label_set,
+            commands::label_set_versions,
+            commands::rename_label_set,
+            commands::remove_label_set,
+            commands::export_label_set,
+            commands::import_label_set,
+            commands::review::review_state,
+            commands::review::review_suggest,
+            commands::review::review_cancel_suggest,
+            commands::review::review_queue,
+            commands::review::review_decide,
+            commands::review::review_decide_all,
+            commands::review::review_undo,
+            commands::review::review_redo,
+            commands::review::review_label_card,
+            commands::review::review_threshold_effect,
+            commands::review::review_set_threshold,
+            commands::review::review_rename_tag,
+            commands::review::review_evaluate,
+            commands::review::review_save_evaluation,
+            commands::shelf::shelf_state,
+            commands::shelf::shelf_choose_library,
+            commands::shelf::shelf_restart,
+            commands::shelf::shelf_watch_folder,
+            commands::shelf::shelf_unwatch_folder,
+            commands::shelf::shelf_rescan,
+            commands::shelf::shelf_check,
+            commands::shelf::shelf_repair,
+            commands::shelf::shelf_reveal,
+            commands::shelf::shelf_near_duplicates,
+            commands::shelf::shelf_outliers,
+            commands::shelf::shelf_mark,
+            commands::shelf::shelf_export_marked,
+            commands::shelf::shelf_sidecar_options,
+            commands::shelf::shelf_plan_sidecars,
+            commands::shelf::shelf_write_sidecars,
+            commands::shelf::shelf_remove_machine_tags,
+            commands::shelf::shelf_plan_reading,
+            commands::shelf::shelf_take_reading,
+            commands::shelf::shelf_export_tags,
             commands::remove,
             commands::set_labels,
             commands::load_label_file,

@@ -1,7 +1,12 @@
 //! `cliploupe-cli` as scripts meet it: arguments in, text or JSON and an exit code out.
 
+/// ExifTool, which the tests ask what files say.
+#[path = "../library/exiftool.rs"]
+mod exiftool;
 /// Projections.
 mod inspect;
+/// Photos that are kept: import, search, tags, sidecars, evaluation, health.
+mod library;
 /// Checkpoints by name.
 mod models;
 /// A hub on this machine.

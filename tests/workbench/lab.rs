@@ -35,7 +35,7 @@ fn towards(label: &str) -> EditKind {
 
 /// The cosine of every photo with every label, by file name.
 fn cosines(bench: &Workbench) -> BTreeMap<String, Vec<f32>> {
-    let ids: Vec<PhotoId> = bench.snapshot().photos.iter().map(|photo| photo.id).collect();
+    let ids: Vec<PhotoId> = bench.photos().iter().map(|photo| photo.id).collect();
     let of = |id| {
         let details = bench.details(id).unwrap();
         (details.name, details.scores.iter().map(|score| score.cosine).collect())
@@ -269,7 +269,7 @@ fn any_matrix_is_served_in_tiles() {
 #[test]
 fn one_photo_is_explained_as_far_as_its_tower_goes() {
     let bench = at_work(Options::default());
-    let id = bench.snapshot().photos.iter().find(|photo| photo.name == "chelsea.png").unwrap().id;
+    let id = bench.photos().iter().find(|photo| photo.name == "chelsea.png").unwrap().id;
     let found = bench.explain(id, &Ask::PatchMap { label: "cat".into() }).unwrap();
     let Explanation::Grid { grid, values, seen, .. } = found.explanation else { panic!("{found:?}") };
     assert_eq!(values.len() as u32, grid[0] * grid[1]);

@@ -64,7 +64,7 @@ fn row(bench: &Workbench, name: &str) -> CatalogueModel {
 }
 
 /// Waits for something that another thread does.
-fn wait_for(what: impl Fn() -> bool) {
+pub fn wait_for(what: impl Fn() -> bool) {
     let begin = Instant::now();
     while !what() {
         assert!(begin.elapsed() < Duration::from_secs(60), "nothing happened for a minute");
@@ -374,14 +374,12 @@ fn photos_keep_their_results_until_the_new_model_has_its_own() {
     bench.set_labels(labels(&["cat", "dog"])).unwrap();
     bench.add_paths(vec![samples()]);
     bench.wait_idle();
-    let before = bench.snapshot();
-    let old: Vec<f32> = before.photos.iter().map(|photo| photo.best[0].score).collect();
+    let old: Vec<f32> = bench.photos().iter().map(|photo| photo.best[0].score).collect();
     events.lock().unwrap().clear();
     bench.choose_model(tiny).unwrap();
     // Whatever has not been encoded again still has what it had, in the grid and in the details.
-    let now = bench.snapshot();
-    assert!(now.photos.iter().all(|photo| photo.state == PhotoState::Labelled && photo.best.len() == 2));
-    assert!(now.photos.iter().all(|photo| bench.details(photo.id).unwrap().scores.len() == 2));
+    assert!(bench.photos().iter().all(|photo| photo.state == PhotoState::Labelled && photo.best.len() == 2));
+    assert!(bench.photos().iter().all(|photo| bench.details(photo.id).unwrap().scores.len() == 2));
     bench.wait_idle();
     let heard = events.lock().unwrap();
     let waiting = |event: &WorkbenchEvent| matches!(event, WorkbenchEvent::PhotosWaiting { ids } if !ids.is_empty());
@@ -392,9 +390,9 @@ fn photos_keep_their_results_until_the_new_model_has_its_own() {
         .sum();
     assert_eq!(scored, 7, "each photo is scored once by the new model");
     drop(heard);
-    let new: Vec<f32> = bench.snapshot().photos.iter().map(|photo| photo.best[0].score).collect();
+    let new: Vec<f32> = bench.photos().iter().map(|photo| photo.best[0].score).collect();
     assert_ne!(old, new);
-    for photo in bench.snapshot().photos {
+    for photo in bench.photos() {
         let sum: f32 = bench.details(photo.id).unwrap().scores.iter().map(|score| score.probability).sum();
         assert!((sum - 1.0).abs() < 1e-5, "the new model's labels compete");
     }
@@ -417,12 +415,11 @@ fn labels_that_change_during_a_switch_take_old_results_back() {
     for _ in 0..50 {
         let now = bench.snapshot();
         let labels = now.labels.labels.len() as u32;
-        assert!(now.photos.iter().flat_map(|photo| &photo.best).all(|best| best.label < labels));
+        assert!(bench.photos().iter().flat_map(|photo| &photo.best).all(|best| best.label < labels));
         std::thread::sleep(Duration::from_millis(5));
     }
     bench.wait_idle();
-    let now = bench.snapshot();
-    assert!(now.photos.iter().all(|photo| photo.state == PhotoState::Labelled && photo.best.len() == 1));
+    assert!(bench.photos().iter().all(|photo| photo.state == PhotoState::Labelled && photo.best.len() == 1));
 }
 
 #[test]
@@ -434,18 +431,20 @@ fn a_model_that_fails_to_load_gives_way_to_the_one_before_and_no_photo_is_encode
     bench.set_labels(labels(&["cat", "dog"])).unwrap();
     bench.add_paths(vec![samples()]);
     bench.wait_idle();
-    let before: Vec<_> = bench.snapshot().photos.into_iter().map(|photo| photo.best).collect();
+    let before: Vec<_> = bench.photos().into_iter().map(|photo| photo.best).collect();
     events.lock().unwrap().clear();
     let problem = bench.choose_model(ModelSource::Path { path: damaged, config: None }).unwrap_err();
     assert_eq!(problem.code, ProblemCode::ModelTensors);
     bench.wait_idle();
     let now = bench.snapshot();
     assert!(now.engine.model.unwrap().embedded);
-    assert_eq!(now.photos.into_iter().map(|photo| photo.best).collect::<Vec<_>>(), before);
-    let scored = |event: &WorkbenchEvent| matches!(event, WorkbenchEvent::PhotosScored { .. });
+    assert_eq!(bench.photos().into_iter().map(|photo| photo.best).collect::<Vec<_>>(), before);
+    let scored = |event: &WorkbenchEvent| {
+        matches!(event, WorkbenchEvent::PhotosScored { .. } | WorkbenchEvent::PhotosRescored { .. })
+    };
     assert!(!events.lock().unwrap().iter().any(scored));
     // It is really there: new photos and new labels are scored.
     bench.set_labels(labels(&["cat", "dog", "sea"])).unwrap();
     bench.wait_idle();
-    assert!(bench.snapshot().photos.iter().all(|photo| photo.best.len() == 3));
+    assert!(bench.photos().iter().all(|photo| photo.best.len() == 3));
 }

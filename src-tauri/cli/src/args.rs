@@ -1,9 +1,13 @@
 //! The command line's grammar.
 
+mod library;
+
 use std::path::PathBuf;
 
 use clap::{Parser, Subcommand, ValueEnum};
 use cliploupe_workbench::bench;
+
+pub use library::*;
 
 /// Labels photos with CLIP on your own machine, and opens CLIP's projection layers.
 #[derive(Debug, Parser)]
@@ -30,6 +34,9 @@ pub struct Common {
     /// Where to compute: auto, cpu, gpu or gpu:N
     #[arg(long, global = true, default_value = "auto", value_name = "DEVICE")]
     pub device: String,
+    /// The folder of the photo library; the person's own unless said
+    #[arg(long, global = true, value_name = "DIR")]
+    pub library: Option<PathBuf>,
     /// Print one JSON document
     #[arg(long, global = true)]
     pub json: bool,
@@ -48,6 +55,18 @@ pub enum Command {
     Tokenize(Tokenize),
     /// What the image tower gets to see of a picture
     Preprocess(Preprocess),
+    /// Add photos to the library; what is known already is only looked at, and what was stopped goes on
+    Import(Import),
+    /// Photos of the library that are like words or like other photos
+    Search(Search),
+    /// Tags of photos: what the machine suggests, what a person says of it, and XMP sidecars
+    #[command(subcommand)]
+    Tag(Tag),
+    /// How good suggested tags are by confirmed ones, or by photos whose labels are known
+    Eval(Eval),
+    /// The library as a whole: what is in it, whether it is sound, near duplicates, watched folders
+    #[command(subcommand)]
+    Library(LibraryCommand),
     /// Checkpoints: find, download, import, check, remove
     #[command(subcommand)]
     Models(Models),
@@ -259,6 +278,9 @@ pub struct Bench {
     /// Also measure reports and edits of projections, with a hundred thousand made-up photos (a gigabyte of memory)
     #[arg(long)]
     pub lab: bool,
+    /// Also measure a made-up library of so many photos (2.5 kB of disk each)
+    #[arg(long, value_name = "PHOTOS")]
+    pub library_of: Option<u32>,
 }
 
 #[derive(Debug, Subcommand)]

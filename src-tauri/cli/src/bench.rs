@@ -36,6 +36,11 @@ pub fn run(command: &Bench, common: &Common) -> Result<Report, Failed> {
     if command.lab {
         sections.push(("projections".into(), "cpu".into(), bench::lab()));
     }
+    if let Some(photos) = command.library_of {
+        let folder = folder.path().join("library");
+        let figures = bench::library(&folder, photos)?;
+        sections.push(("library".into(), "cpu".into(), figures));
+    }
     let text = sections.iter().map(|(name, device, figures)| table(name, device, figures)).collect();
     let models: Vec<_> = sections
         .iter()

@@ -2,6 +2,7 @@
 
 use cliploupe_workbench::{
     engine::{EncodeError, LoadError, chain, device::DeviceError, photo::PhotoError},
+    library::LibraryError,
     messages::Problem,
 };
 
@@ -31,6 +32,12 @@ impl From<LoadError> for Failed {
 
 impl From<EncodeError> for Failed {
     fn from(error: EncodeError) -> Self {
+        Self::work(chain(&error))
+    }
+}
+
+impl From<LibraryError> for Failed {
+    fn from(error: LibraryError) -> Self {
         Self::work(chain(&error))
     }
 }

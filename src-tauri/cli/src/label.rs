@@ -88,7 +88,7 @@ fn report(bench: &Workbench, labels: &[String], command: &Label) -> Report {
     let (model, device) = (now.engine.model.map(|m| m.name), now.engine.device.map(|d| d.active.id));
     let details = |id| bench.details(id);
     let (mut photos, mut failed, mut text) = (Vec::new(), Vec::new(), String::new());
-    for photo in &now.photos {
+    for photo in &bench.photos() {
         if let (PhotoState::Failed, Some(problem)) = (photo.state, &photo.problem) {
             failed.push(json!({ "path": photo.path, "error": problem.message }));
         } else if let Some(details) = details(photo.id) {

@@ -7,11 +7,18 @@ mod args;
 mod bench;
 mod devices;
 mod embed;
+mod eval;
 mod failure;
+mod import;
 mod inspect;
 mod label;
+mod library;
 mod models;
+mod opened;
+mod places;
 mod preprocess;
+mod search;
+mod tag;
 mod tokenize;
 
 use std::process::ExitCode;
@@ -48,6 +55,11 @@ fn run(args: &Args) -> Result<Report, Failed> {
         Command::Embed(command) => embed::run(command, &args.common),
         Command::Tokenize(command) => tokenize::run(command, &args.common),
         Command::Preprocess(command) => preprocess::run(command, &args.common),
+        Command::Import(command) => import::run(command, &args.common),
+        Command::Search(command) => search::run(command, &args.common),
+        Command::Tag(command) => tag::run(command, &args.common),
+        Command::Eval(command) => eval::run(command, &args.common),
+        Command::Library(command) => library::run(command, &args.common),
         Command::Models(command) => models::run(command, &args.common),
         Command::Inspect(command) => inspect::run(command, &args.common),
         Command::Devices => Ok(devices::run()),

@@ -76,14 +76,16 @@ fn used_length(ids: &[u32]) -> usize {
 /// The direction of each label: the unit mean of its sentences' unit embeddings.
 ///
 /// # Shapes
-/// - sentences: `[label · template, embed]`, templates innermost
+/// - sentences: `[sentence, embed]`, label after label
+/// - counts: sentences of each label
 /// - output: `[label, embed]`
-pub fn label_directions(sentences: &[f32], templates: usize, embed: usize) -> Vec<f32> {
-    sentences
-        .chunks_exact(templates * embed)
-        .flat_map(|rows| {
+pub fn label_directions(sentences: &[f32], counts: &[usize], embed: usize) -> Vec<f32> {
+    let mut rows = sentences.chunks_exact(embed);
+    counts
+        .iter()
+        .flat_map(|count| {
             let mut mean = vec![0.0f64; embed];
-            for row in rows.chunks_exact(embed) {
+            for row in rows.by_ref().take(*count) {
                 mean.iter_mut().zip(row).for_each(|(m, v)| *m += f64::from(*v));
             }
             let length = mean.iter().map(|v| v * v).sum::<f64>().sqrt().max(1e-12);
@@ -176,8 +178,9 @@ mod tests {
 
     #[test]
     fn a_label_is_the_unit_mean_of_its_sentences() {
-        let directions = label_directions(&[1.0, 0.0, 0.0, 1.0], 2, 2);
+        let directions = label_directions(&[1.0, 0.0, 0.0, 1.0, 0.0, 3.0], &[2, 1], 2);
         assert!((directions[0] - 0.5f32.sqrt()).abs() < 1e-6 && (directions[1] - 0.5f32.sqrt()).abs() < 1e-6);
+        assert_eq!(directions[2..], [0.0, 1.0]);
     }
 
     #[test]

@@ -35,6 +35,12 @@ static MODEL_FILES: &[MemoryFile] = &[
     MemoryFile { name: "tokenizer_config.json", bytes: include_bytes!(asset!("model/tokenizer_config.json")) },
 ];
 
+/// The embedded model's weights file.
+pub fn embedded_weights() -> &'static [u8] {
+    let weights = MODEL_FILES.iter().find(|file| file.name.ends_with(".safetensors"));
+    weights.map_or(&[], |file| file.bytes)
+}
+
 /// The embedded model.
 pub fn embedded_model() -> Checkpoint {
     Checkpoint::in_memory(EMBEDDED_MODEL, MODEL_FILES)

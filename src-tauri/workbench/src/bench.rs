@@ -1,6 +1,7 @@
 //! How fast this machine is at each stage. Times are medians of several runs, after one that does not count.
 
 mod lab;
+mod library;
 
 use std::{
     collections::BTreeMap,
@@ -20,6 +21,7 @@ use serde::Serialize;
 use crate::assets;
 
 pub use lab::lab;
+pub use library::library;
 
 /// One measured figure.
 #[derive(Debug, Clone, Serialize)]

@@ -12,15 +12,23 @@ pub mod messages;
 pub mod model_source;
 pub mod models;
 pub mod problem;
+mod review;
 mod scan;
+mod sentences;
 pub mod settings;
+mod shelf;
 pub mod store;
 mod table;
 mod thumbnails;
 pub mod verify;
-mod whole_file;
 mod workbench;
 mod worker;
 
 pub use cliploupe_engine as engine;
-pub use workbench::{Options, Workbench};
+pub use cliploupe_library as library;
+pub use workbench::{LibraryPlace, Options, PhotoList, Workbench};
+
+/// Where the person's own library lies on this platform.
+pub fn default_library() -> Option<std::path::PathBuf> {
+    shelf::Shelf::default_folder()
+}

@@ -3,7 +3,10 @@
 mod explain;
 mod lab;
 mod models;
+mod photos;
 mod projection;
+mod review;
+mod shelf;
 
 use std::collections::BTreeMap;
 
@@ -14,7 +17,10 @@ use ts_rs::TS;
 pub use explain::*;
 pub use lab::*;
 pub use models::*;
+pub use photos::*;
 pub use projection::*;
+pub use review::*;
+pub use shelf::*;
 
 /// A photo on the table, for as long as the program runs.
 pub type PhotoId = u32;
@@ -95,10 +101,16 @@ pub struct PhotoRecord {
     pub best: Vec<BestLabel>,
     /// Why it failed.
     pub problem: Option<Problem>,
+    /// Tags that a person confirmed.
+    pub tags: Vec<String>,
+    /// Whether no file of it is there.
+    pub missing: bool,
+    /// Files with this content.
+    pub files: u32,
 }
 
 /// What kind of problem; the interface has words for each in its languages.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, TS)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, TS)]
 #[serde(rename_all = "camelCase")]
 pub enum ProblemCode {
     /// There is no such file.
@@ -181,12 +193,20 @@ pub enum ProblemCode {
     Settings,
     /// A thumbnail cannot be made or kept.
     Thumbnail,
+    /// The disk is full.
+    DiskFull,
+    /// The library can only be read.
+    LibraryReadOnly,
+    /// The library, or a file of it, is damaged or of a newer version.
+    LibraryDamaged,
+    /// Something else about the library.
+    Library,
     /// A bug.
     Internal,
 }
 
 /// An error that the interface can say in the person's language.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, TS)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, TS)]
 pub struct Problem {
     /// What kind.
     pub code: ProblemCode,
@@ -430,6 +450,32 @@ pub struct LabelSettings {
     pub top_k: u32,
     /// Labels below this probability are not suggested.
     pub threshold: f32,
+    /// Sentences of labels that are not to be made from the templates alone, by label.
+    #[serde(default)]
+    pub prompts: BTreeMap<String, LabelPrompts>,
+    /// The saved set that these labels come from.
+    #[serde(default)]
+    pub set: Option<LabelSetRef>,
+}
+
+/// What stands for a label.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, TS)]
+pub struct LabelPrompts {
+    /// Words or whole sentences; without any, the last part of the label's name.
+    pub prompts: Vec<String>,
+    /// Templates for them in the place of the set's; `["{}"]` for sentences.
+    pub templates: Option<Vec<String>>,
+}
+
+/// A version of a saved label set.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, TS)]
+pub struct LabelSetRef {
+    /// Which set.
+    pub uid: String,
+    /// Its name.
+    pub name: String,
+    /// Its version.
+    pub version: u32,
 }
 
 /// A ready-made label set; its name is in the catalogue.
@@ -464,7 +510,7 @@ pub struct LabelScore {
 }
 
 /// What the numbers of a pixel mean.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, TS)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, TS)]
 #[serde(rename_all = "camelCase")]
 pub enum ColourModel {
     /// One of two.
@@ -558,6 +604,12 @@ pub struct PhotoDetails {
     pub scores: Vec<LabelScore>,
     /// Why it failed.
     pub problem: Option<Problem>,
+    /// Every file with this content.
+    pub files: Vec<PhotoFile>,
+    /// What was decided about labels on it.
+    pub decisions: Vec<Decided>,
+    /// What waits for a verdict.
+    pub suggestions: Vec<Suggested>,
 }
 
 /// A label that is left out, and why.
@@ -575,8 +627,14 @@ pub struct LabelProblem {
 #[derive(Debug, Clone, Serialize, TS)]
 #[serde(rename_all = "camelCase")]
 pub struct Snapshot {
-    /// Photos in the order they came.
-    pub photos: Vec<PhotoRecord>,
+    /// Photos there are; which, a list says that is asked for.
+    pub photos: u32,
+    /// Those that failed.
+    pub failures: Vec<Failure>,
+    /// Photos whose results are those of the model before.
+    pub outdated: u32,
+    /// The library; absent where photos are only on the table.
+    pub library: Option<LibraryState>,
     /// Progress.
     pub progress: Progress,
     /// Model and device.
@@ -623,6 +681,26 @@ pub enum WorkbenchEvent {
     PhotosRemoved {
         /// Which.
         ids: Vec<PhotoId>,
+    },
+    /// All photos have new scores: other labels, another projection. Records are to be asked for again.
+    PhotosRescored {
+        /// The version that their indices belong to.
+        labels_version: u32,
+    },
+    /// Tags, files or the standing of photos changed. Their records are to be asked for again.
+    PhotosChanged {
+        /// Which; empty for any.
+        ids: Vec<PhotoId>,
+    },
+    /// The library changed as a whole.
+    LibraryChanged {
+        /// Now.
+        library: Box<LibraryState>,
+    },
+    /// Suggestions or decisions changed.
+    ReviewChanged {
+        /// Now.
+        review: Box<ReviewState>,
     },
     /// Photos are being read again after a failure or a change of the model.
     PhotosWaiting {

@@ -1,12 +1,19 @@
 //! Which model a person means, and what it is once it is loaded.
 
-use std::path::{Path, PathBuf};
+use std::{
+    fs::File,
+    io::{self, Cursor, Read, Seek, SeekFrom},
+    path::{Path, PathBuf},
+};
 
 use cliploupe_engine::{
     Checkpoint, LoadError, Model,
     clip::ScoreKind as EngineScoreKind,
     projection::{Form, Projection},
 };
+
+use cliploupe_library::ModelKey;
+use sha2::{Digest, Sha256};
 
 use crate::{
     assets,
@@ -89,6 +96,26 @@ impl ModelSource {
         }
     }
 
+    /// What features of this model are kept under: its name, and what tells it from others of that name. Of large weights
+    /// only the size and some windows are read, which no two trainings share.
+    pub fn key(&self, model: &Model) -> ModelKey {
+        let mut hash = Sha256::new();
+        hash.update(format!("{:?} {:?}", model.config, model.preprocess));
+        let weights = match self {
+            Self::Embedded => Some(windows(&mut Cursor::new(assets::embedded_weights()), &mut hash)),
+            _ => self
+                .checkpoint()
+                .ok()
+                .and_then(|checkpoint| File::open(checkpoint.weights).ok())
+                .map(|mut file| windows(&mut file, &mut hash)),
+        };
+        if !matches!(weights, Some(Ok(()))) {
+            // Weights that cannot be read again share features with nothing.
+            hash.update(self.text());
+        }
+        ModelKey::new(&self.name(), &hex(&hash.finalize()[..6]))
+    }
+
     fn licence(&self) -> Option<String> {
         match self {
             Self::Embedded => Some(assets::EMBEDDED_LICENCE.to_owned()),
@@ -96,6 +123,24 @@ impl ModelSource {
             Self::Path { .. } => None,
         }
     }
+}
+
+/// Hashes the size of weights, their beginning, middle and end.
+fn windows(weights: &mut (impl Read + Seek), hash: &mut Sha256) -> io::Result<()> {
+    const WINDOW: u64 = 1 << 20;
+    let length = weights.seek(SeekFrom::End(0))?;
+    hash.update(length.to_le_bytes());
+    for start in [0, length / 2, length.saturating_sub(WINDOW)] {
+        weights.seek(SeekFrom::Start(start))?;
+        let mut bytes = Vec::new();
+        weights.by_ref().take(WINDOW).read_to_end(&mut bytes)?;
+        hash.update(&bytes);
+    }
+    Ok(())
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// The configuration of the catalogue's model that `config` names, if it is no file.

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, path::Path};
 
-use cliploupe_engine::{LoadError, chain, device::DeviceError, photo::PhotoError};
+use cliploupe_engine::{EncodeError, LoadError, chain, device::DeviceError, photo::PhotoError};
 
 use crate::messages::{Problem, ProblemCode};
 
@@ -99,6 +99,12 @@ pub fn of_load(error: &LoadError) -> Problem {
     let message = chain(error);
     let path = path.map(|path| path.display().to_string()).unwrap_or_default();
     Problem::new(code, &[("path", &path), ("cause", &message)], message.clone())
+}
+
+/// Why a text cannot be encoded.
+pub fn of_encode(error: &EncodeError) -> Problem {
+    let cause = chain(error);
+    Problem::new(ProblemCode::ModelConfig, &[("path", ""), ("cause", &cause)], cause.clone())
 }
 
 /// Why a device cannot be used.

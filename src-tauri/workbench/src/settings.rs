@@ -8,10 +8,11 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
+use cliploupe_library::{paths, whole_file};
+
 use crate::{
     assets,
-    messages::{Edit, LabelSettings, Problem, ProblemCode},
-    whole_file,
+    messages::{Edit, LabelSettings, Problem, ProblemCode, SidecarOptions},
 };
 
 /// The settings file's content.
@@ -28,6 +29,10 @@ pub struct Settings {
     pub hub_endpoint: Option<String>,
     /// Stacks of edits of the projections, by the names they were saved under.
     pub stacks: BTreeMap<String, Vec<Edit>>,
+    /// How sidecars are written.
+    pub sidecars: SidecarOptions,
+    /// The folder of the library, spelled as `cliploupe_library::paths::text` does; none for the usual one.
+    pub library: Option<String>,
 }
 
 impl Default for Settings {
@@ -38,6 +43,8 @@ impl Default for Settings {
             device: "auto".into(),
             hub_endpoint: None,
             stacks: BTreeMap::new(),
+            sidecars: SidecarOptions::default(),
+            library: None,
         }
     }
 }
@@ -49,6 +56,8 @@ pub fn default_labels(threshold: f32) -> LabelSettings {
         templates: assets::template_sets().swap_remove(0).templates,
         top_k: 3,
         threshold,
+        prompts: BTreeMap::new(),
+        set: None,
     }
 }
 
@@ -85,6 +94,11 @@ impl Settings {
                 )
             }
         }
+    }
+
+    /// The folder of the library that a person chose.
+    pub fn library_folder(&self) -> Option<PathBuf> {
+        self.library.as_deref().and_then(paths::text::parse)
     }
 
     /// Writes the file, all of it or nothing.

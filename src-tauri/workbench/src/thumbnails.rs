@@ -9,10 +9,11 @@ use cliploupe_engine::{chain, photo};
 use crate::messages::{PhotoId, Problem, ProblemCode};
 
 /// Longest side of a thumbnail in pixels: a cell of the grid on a dense display.
-const THUMBNAIL_PX: usize = 320;
+pub const THUMBNAIL_PX: usize = 320;
 /// Longest side of the large view in pixels.
 const PICTURE_PX: usize = 2048;
-const QUALITY: u8 = 85;
+/// Quality of both as JPEG.
+pub const QUALITY: u8 = 85;
 
 /// The thumbnails of this run.
 pub struct Thumbnails {
@@ -31,8 +32,8 @@ impl Thumbnails {
 
     /// Makes and keeps the thumbnail of a decoded photo.
     pub fn keep(&self, id: PhotoId, picture: &photo::Picture) -> Result<(), Problem> {
-        let jpeg = photo::jpeg_bytes(&picture.thumbnail(THUMBNAIL_PX), QUALITY).map_err(|e| problem(&chain(&e)))?;
-        fs::write(self.path(id), jpeg).map_err(|error| problem(&error.to_string()))
+        let jpeg = photo::jpeg_bytes(&picture.thumbnail(THUMBNAIL_PX), QUALITY).map_err(|error| problem(&error))?;
+        fs::write(self.path(id), jpeg).map_err(|error| problem(&error))
     }
 
     /// The JPEG of a photo, if it was decoded.
@@ -55,9 +56,11 @@ impl Thumbnails {
 
 /// A picture large enough to fill a screen, as JPEG.
 pub fn large_jpeg(picture: &photo::Picture) -> Result<Vec<u8>, Problem> {
-    photo::jpeg_bytes(&picture.thumbnail(PICTURE_PX), QUALITY).map_err(|error| problem(&chain(&error)))
+    photo::jpeg_bytes(&picture.thumbnail(PICTURE_PX), QUALITY).map_err(|error| problem(&error))
 }
 
-fn problem(cause: &str) -> Problem {
-    Problem::new(ProblemCode::Thumbnail, &[("cause", cause)], format!("cannot make a small picture: {cause}"))
+/// A small picture cannot be made or kept.
+pub fn problem(error: &(dyn std::error::Error + 'static)) -> Problem {
+    let cause = chain(error);
+    Problem::new(ProblemCode::Thumbnail, &[("cause", &cause)], format!("cannot make a small picture: {cause}"))
 }

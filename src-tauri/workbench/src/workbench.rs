@@ -6,15 +6,32 @@
 //! State is changed and told about under one lock, the table's, so a window that attaches in between misses nothing
 //! and hears nothing twice.
 
+mod activity;
+mod evaluation_calls;
 mod inspect_calls;
+mod kept_features;
 mod lab_calls;
+mod label_set_calls;
+mod library_calls;
 mod model_calls;
+mod near_calls;
+mod photo_calls;
+mod reading;
+mod recording;
+mod review_calls;
+mod search_calls;
+mod shelf_calls;
+mod sidecar_calls;
+mod sidecar_files;
+mod sidecar_reading;
+mod suggesting;
+mod watch_calls;
 
 use std::{
     path::{Path, PathBuf},
     sync::{
         Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError,
-        atomic::{AtomicU32, Ordering::SeqCst},
+        atomic::{AtomicBool, AtomicU32, Ordering::SeqCst},
     },
     thread::JoinHandle,
     time::{Duration, Instant},
@@ -22,37 +39,52 @@ use std::{
 
 use cliploupe_engine::{
     device::{self, DeviceChoice},
-    photo::{self, Limits},
-    preprocess::{self, PreprocessConfig},
+    photo::{self, Limits, Picture},
+    preprocess::{self, Pixels, PreprocessConfig},
 };
-use crossbeam_channel::{Receiver, Sender, bounded, unbounded};
+use cliploupe_library::{import::Finder, watch::Watcher};
+use crossbeam_channel::{Sender, bounded, unbounded};
 
+use self::{
+    activity::Activity,
+    reading::{Errand, Work, decode_all, scan_all},
+    search_calls::KnownWords,
+    suggesting::KnownMargins,
+};
 use crate::{
     assets,
     lab::{InForce, Lab},
     messages::{
-        BestLabel, DeviceInfo, EngineState, EngineStatus, Failure, LabelProblem, LabelSettings, Phase, PhotoBest,
-        PhotoDecoded, PhotoDetails, PhotoId, PhotoState, Problem, ProblemCode, Progress, Snapshot, WorkbenchEvent,
+        DeviceInfo, EngineState, EngineStatus, LabelProblem, LabelSettings, PhotoDecoded, PhotoDetails, PhotoFile,
+        PhotoId, PhotoState, Problem, ProblemCode, Progress, Snapshot, WorkbenchEvent,
     },
     model_source::ModelSource,
     models::Models,
     problem::{of_device, of_photo},
-    scan::{self, Found},
+    review::Judgement,
     settings::{Settings, default_labels},
+    shelf::Shelf,
     store::{Halt, Hub, Patience, Store},
-    table::{Added, Table, file_name},
+    table::{Table, file_name},
     thumbnails::{Thumbnails, large_jpeg},
-    worker::{Control, EncodeJob, Scorer, Worker, panic_text},
+    worker::{Control, Scorer, Worker},
 };
 
-/// Photos announced in one message while a folder is walked.
-const ADDED_CHUNK: usize = 200;
 /// Decoded photos that may wait for the model: enough to keep it busy, and a bound on memory.
 const DECODED_AHEAD: usize = 32;
+/// Photos that may wait for the library to note them; their pixels are small by then.
+const NOTED_AHEAD: usize = 64;
 /// Progress is told at most this often.
 const PROGRESS_INTERVAL: Duration = Duration::from_millis(100);
-/// No rate is told before this much time: the first photos say little.
-const RATE_AFTER: Duration = Duration::from_millis(700);
+
+/// Which library photos are kept in.
+#[derive(Debug, Clone)]
+pub enum LibraryPlace {
+    /// The one that the person chose last, or the platform's own.
+    Own,
+    /// The one in this folder.
+    At(PathBuf),
+}
 
 /// How a workbench is set up.
 #[derive(Debug, Default)]
@@ -67,38 +99,17 @@ pub struct Options {
     pub thumbnails: bool,
     /// Language of labels and templates, by a code such as `fra_Latn`, for models that are told.
     pub language: Option<String>,
+    /// The library that photos are kept in; without one they are only on the table.
+    pub library: Option<LibraryPlace>,
     /// The models folder; the person's own when absent.
     pub store: Option<Store>,
     /// How long downloads wait for what.
     pub patience: Patience,
 }
 
+pub use photo_calls::PhotoList;
+
 type Sink = Box<dyn Fn(WorkbenchEvent) + Send>;
-
-/// A photo to be read.
-struct Work {
-    id: PhotoId,
-    run: u64,
-}
-
-/// What is under way.
-struct Activity {
-    /// Counts stops and new beginnings: photos queued in an older run are dropped where they are met.
-    run: u64,
-    /// Counts stops: a walk that began before the last one ends.
-    walk: u64,
-    scanning: u32,
-    total: u32,
-    done: u32,
-    failed: u32,
-    labels: Option<(u32, u32)>,
-    /// The newest label set is not scored yet.
-    labels_pending: bool,
-    loading: bool,
-    cancelled: bool,
-    started: Instant,
-    told: Instant,
-}
 
 /// What the loaded model wants of a picture.
 #[derive(Default)]
@@ -123,6 +134,8 @@ pub struct Shared {
     /// projected and stored, so that all photos and labels are of the same heads.
     in_force: Mutex<Option<InForce>>,
     thumbnails: Option<Thumbnails>,
+    /// The library behind the photos.
+    pub shelf: Option<Shelf>,
     /// The model and device in use, which need not be those of the settings.
     current: Mutex<(ModelSource, DeviceChoice)>,
     /// Which model is in use is told there.
@@ -134,16 +147,27 @@ pub struct Shared {
 pub struct Workbench {
     shared: Arc<Shared>,
     control: Sender<Control>,
-    scans: Option<Sender<(Vec<PathBuf>, u64)>>,
+    scans: Option<Sender<Errand>>,
     settings: Mutex<Settings>,
     settings_path: Option<PathBuf>,
     start_problems: Vec<Problem>,
     /// Why there is no models folder, if there is none.
     models: Result<Arc<Models>, Problem>,
     lab: Lab,
+    /// Words that were searched for.
+    known_words: Mutex<KnownWords>,
+    /// Share of suggesting that is done, while it is under way, and whether a person wants it to stop.
+    suggesting: Mutex<Option<f32>>,
+    stop_suggesting: AtomicBool,
+    /// The label whose threshold was looked at last.
+    known_margins: Mutex<Option<KnownMargins>>,
+    /// The newest evaluation.
+    evaluation: Mutex<Option<Judgement>>,
     /// Models that are being checked, and how to stop that.
     checks: Mutex<Vec<(String, Halt)>>,
     samples: Mutex<Option<tempfile::TempDir>>,
+    /// Tells of changes in watched folders, if there are any.
+    watcher: Mutex<Option<Watcher>>,
     /// Folders of pasted pictures, which go with the program.
     pasted: Mutex<Vec<tempfile::TempDir>>,
     worker: Option<JoinHandle<()>>,
@@ -163,9 +187,21 @@ impl Workbench {
         };
         let mut start_problems: Vec<Problem> = damaged.into_iter().collect();
         let store = options.store.map_or_else(Store::of_user, Ok);
-        let thumbnails = options.thumbnails.then(Thumbnails::new).transpose().map_err(|error| {
-            Problem::file(ProblemCode::Thumbnail, "cannot keep thumbnails in", &std::env::temp_dir(), &error)
-        })?;
+        let folder = options.library.and_then(|place| match place {
+            LibraryPlace::Own => settings.library_folder().or_else(Shelf::default_folder),
+            LibraryPlace::At(folder) => Some(folder),
+        });
+        let shelf = folder.and_then(|folder| match Shelf::open(&folder) {
+            Ok(shelf) => Some(shelf),
+            Err(problem) => {
+                start_problems.push(problem);
+                None
+            }
+        });
+        let thumbnails =
+            (options.thumbnails && shelf.is_none()).then(Thumbnails::new).transpose().map_err(|error| {
+                Problem::file(ProblemCode::Thumbnail, "cannot keep thumbnails in", &std::env::temp_dir(), &error)
+            })?;
         let remembered = || ModelSource::find(&settings.model, None, store.as_ref().ok());
         let source = options.model.map_or_else(remembered, Ok).unwrap_or_else(|problem| {
             start_problems.push(problem);
@@ -177,7 +213,10 @@ impl Workbench {
         let (decoded, photos) = bounded(DECODED_AHEAD);
         let (scans, to_scan) = unbounded();
         let labels = settings.labels.clone();
-        let shared = Arc::new(Shared::new(labels, thumbnails, queue));
+        let shared = Arc::new(Shared::new(labels, thumbnails, shelf, queue));
+        if let Err(problem) = shared.take_up_library() {
+            start_problems.push(problem);
+        }
         let models = store.map(|store| {
             let hub = Hub::new(settings.hub_endpoint.as_deref());
             let onlooker = Arc::downgrade(&shared);
@@ -192,9 +231,14 @@ impl Workbench {
             let shared = shared.clone();
             move || Worker::new(shared, options.language).run(&orders, &photos)
         });
+        let (noted, to_record) = bounded(NOTED_AHEAD);
         for _ in 0..decoders() {
-            let (shared, work, decoded) = (shared.clone(), work.clone(), decoded.clone());
-            spawn("decode", move || decode_all(&shared, &work, &decoded));
+            let (shared, work, decoded, noted) = (shared.clone(), work.clone(), decoded.clone(), noted.clone());
+            spawn("decode", move || decode_all(&shared, &work, &decoded, &noted));
+        }
+        if shared.shelf.is_some() {
+            let shared = shared.clone();
+            spawn("record", move || shared.record_all(&to_record, &decoded));
         }
         spawn("scan", {
             let shared = shared.clone();
@@ -203,7 +247,7 @@ impl Workbench {
         // The worker drops the receiving end only when it is told to stop.
         let (reply, _) = bounded(1);
         let _ = control.send(Control::Load { source, device: choice, reply });
-        Ok(Self {
+        let mut bench = Self {
             shared,
             control,
             scans: Some(scans),
@@ -212,11 +256,21 @@ impl Workbench {
             start_problems,
             models,
             lab: Lab::default(),
+            known_words: Mutex::default(),
+            suggesting: Mutex::default(),
+            stop_suggesting: AtomicBool::new(false),
+            known_margins: Mutex::default(),
+            evaluation: Mutex::default(),
             checks: Mutex::default(),
             samples: Mutex::new(None),
+            watcher: Mutex::default(),
             pasted: Mutex::default(),
             worker: Some(worker),
-        })
+        };
+        if let Err(problem) = bench.begin_watching() {
+            bench.start_problems.push(problem);
+        }
+        Ok(bench)
     }
 
     /// Sends all further events to `sink`, and gives what there is now.
@@ -231,36 +285,59 @@ impl Workbench {
 
     /// Adds files and folders; photos come as events.
     pub fn add_paths(&self, paths: Vec<PathBuf>) {
-        let walk = {
-            let mut activity = lock(&self.shared.activity);
-            activity.begin();
-            activity.scanning += 1;
-            activity.walk
-        };
-        if let Some(scans) = &self.scans {
-            let _ = scans.send((paths, walk));
-        }
-        self.shared.tell_progress(true);
+        self.look_through(paths, Finder::Person);
     }
 
-    /// Adds the sample photos, unpacked into a folder that lasts as long as the program.
-    pub fn add_samples(&self) -> Result<(), Problem> {
-        let mut samples = lock(&self.samples);
-        if samples.is_none() {
-            *samples = Some(unpack_samples()?);
+    /// Walks files and folders for photos, on behalf of a person or of a watched folder.
+    fn look_through(&self, paths: Vec<PathBuf>, finder: Finder) {
+        if let Some(scans) = &self.scans {
+            self.shared.look_through(scans, paths, finder);
         }
-        let folder = samples.as_ref().map(|folder| folder.path().to_owned());
-        drop(samples);
-        self.add_paths(folder.into_iter().collect());
+    }
+
+    /// Adds the sample photos: unpacked into the library, or without one into a folder that lasts as long as the program.
+    pub fn add_samples(&self) -> Result<(), Problem> {
+        let folder = match &self.shared.shelf {
+            Some(shelf) => {
+                let folder = shelf.library.folder().join("samples");
+                unpack_samples(&folder)?;
+                folder
+            }
+            None => {
+                let mut samples = lock(&self.samples);
+                if samples.is_none() {
+                    let folder = tempfile::Builder::new().prefix("cliploupe-samples-").tempdir();
+                    let folder = folder.map_err(|error| temp_problem(&error))?;
+                    unpack_samples(folder.path())?;
+                    *samples = Some(folder);
+                }
+                samples.iter().map(|folder| folder.path().to_owned()).collect()
+            }
+        };
+        self.add_paths(vec![folder]);
         Ok(())
     }
 
-    /// Adds a picture that has no file, as from the clipboard; it gets one that lasts as long as the program.
+    /// Adds a picture that has no file, as from the clipboard. It gets one in the library, or without one a file that lasts
+    /// as long as the program.
     pub fn add_picture(&self, name: &str, png: &[u8]) -> Result<(), Problem> {
-        let folder = tempfile::Builder::new().prefix("cliploupe-pasted-").tempdir().map_err(|e| temp_problem(&e))?;
-        let path = folder.path().join(name);
-        std::fs::write(&path, png).map_err(|error| temp_problem(&error))?;
-        lock(&self.pasted).push(folder);
+        let mut builder = tempfile::Builder::new();
+        let builder = builder.prefix("cliploupe-pasted-");
+        let path = match &self.shared.shelf {
+            Some(shelf) => {
+                let folder = shelf.library.folder().join("pasted");
+                let made = std::fs::create_dir_all(&folder).and_then(|()| builder.tempdir_in(&folder));
+                let folder = made.map_err(|e| Problem::file(ProblemCode::Library, "cannot write to", &folder, &e))?;
+                folder.keep().join(name)
+            }
+            None => {
+                let folder = builder.tempdir().map_err(|e| temp_problem(&e))?;
+                let path = folder.path().join(name);
+                lock(&self.pasted).push(folder);
+                path
+            }
+        };
+        std::fs::write(&path, png).map_err(|e| Problem::file(ProblemCode::Unreadable, "cannot write", &path, &e))?;
         self.add_paths(vec![path]);
         Ok(())
     }
@@ -274,7 +351,8 @@ impl Workbench {
     }
 
     /// Reads these photos again, those that failed or were cancelled.
-    pub fn retry(&self, ids: &[PhotoId]) {
+    pub fn retry(&self, ids: &[PhotoId]) -> Result<(), Problem> {
+        self.shared.forget_failures(ids)?;
         let mut table = self.shared.table();
         let mut waiting = Vec::new();
         for id in ids {
@@ -287,16 +365,22 @@ impl Workbench {
         drop(table);
         lock(&self.shared.activity).begin();
         self.shared.start_work(&waiting);
+        Ok(())
     }
 
-    /// Takes photos off the table; their files stay.
-    pub fn remove(&self, ids: &[PhotoId]) {
+    /// Takes photos out of the library, or off the table; their files stay, and so does what was decided about them.
+    pub fn remove(&self, ids: &[PhotoId]) -> Result<(), Problem> {
+        self.shared.take_out(ids)?;
         let mut table = self.shared.table();
         let removed: Vec<PhotoId> = ids.iter().copied().filter(|id| table.remove(*id)).collect();
         if let Some(thumbnails) = &self.shared.thumbnails {
             removed.iter().for_each(|id| thumbnails.remove(*id));
         }
         self.shared.emit(WorkbenchEvent::PhotosRemoved { ids: removed });
+        drop(table);
+        self.shared.forget_in_index(ids);
+        self.shared.tell_library();
+        Ok(())
     }
 
     /// Replaces the label set; photos are scored again, none is encoded again.
@@ -315,14 +399,22 @@ impl Workbench {
             (Some(embedding), Some(scorer)) => scorer.all(embedding),
             _ => Vec::new(),
         };
-        Some(PhotoDetails {
+        let mut details = PhotoDetails {
             id,
             name: file_name(&row.path),
             path: row.path.display().to_string(),
-            facts: row.facts.clone(),
+            facts: row.facts.as_deref().cloned(),
             scores,
-            problem: row.problem.clone(),
-        })
+            problem: row.problem.as_deref().cloned(),
+            files: vec![PhotoFile { path: row.path.display().to_string(), missing_since_ms: None }],
+            decisions: Vec::new(),
+            suggestions: Vec::new(),
+        };
+        drop(table);
+        if let Err(problem) = self.add_what_the_library_knows(&mut details) {
+            self.shared.emit_problem(problem);
+        }
+        Some(details)
     }
 
     /// The path of a photo.
@@ -366,6 +458,9 @@ impl Workbench {
 
     /// The thumbnail of a photo, JPEG.
     pub fn thumbnail(&self, id: PhotoId) -> Option<Vec<u8>> {
+        if let Some(shelf) = &self.shared.shelf {
+            return self.shared.kept_thumbnail(shelf, id);
+        }
         self.shared.thumbnails.as_ref()?.get(id)
     }
 
@@ -407,6 +502,8 @@ impl Workbench {
 impl Workbench {
     /// Stops all work and removes what only this run needs. A window's program ends without dropping its values.
     pub fn close(&self) {
+        // It holds an end of the queue that the scanner waits at.
+        lock(&self.watcher).take();
         self.cancel();
         self.stop_model_work();
         if let Some(thumbnails) = &self.shared.thumbnails {
@@ -433,13 +530,12 @@ fn temp_problem(error: &std::io::Error) -> Problem {
     Problem::file(ProblemCode::Internal, "cannot write to", &std::env::temp_dir(), error)
 }
 
-fn unpack_samples() -> Result<tempfile::TempDir, Problem> {
-    let folder =
-        tempfile::Builder::new().prefix("cliploupe-samples-").tempdir().map_err(|error| temp_problem(&error))?;
-    for (name, bytes) in assets::SAMPLES {
-        std::fs::write(folder.path().join(name), bytes).map_err(|error| temp_problem(&error))?;
-    }
-    Ok(folder)
+fn unpack_samples(folder: &Path) -> Result<(), Problem> {
+    let failed = |error| Problem::file(ProblemCode::Unreadable, "cannot write the samples to", folder, &error);
+    std::fs::create_dir_all(folder).map_err(failed)?;
+    // Those that are there have not changed, and would be found to be new if they were written again.
+    let missing = assets::SAMPLES.iter().filter(|(name, _)| !folder.join(name).exists());
+    missing.into_iter().try_for_each(|(name, bytes)| std::fs::write(folder.join(name), bytes)).map_err(failed)
 }
 
 /// One core is left to the model, which has most of the work.
@@ -451,122 +547,13 @@ fn spawn(name: &str, work: impl FnOnce() + Send + 'static) -> JoinHandle<()> {
     std::thread::Builder::new().name(name.into()).spawn(work).expect("the system can start a thread")
 }
 
-fn scan_all(shared: &Shared, to_scan: &Receiver<(Vec<PathBuf>, u64)>) {
-    while let Ok((paths, walk)) = to_scan.recv() {
-        let go_on = || lock(&shared.activity).walk == walk;
-        let mut pending = Vec::new();
-        for path in paths.iter().take_while(|_| go_on()) {
-            scan::walk(path, go_on, |found| {
-                pending.push(found);
-                if pending.len() >= ADDED_CHUNK {
-                    shared.add_found(&mut pending, walk);
-                }
-            });
-        }
-        shared.add_found(&mut pending, walk);
-        lock(&shared.activity).scanning -= 1;
-        shared.tell_progress(true);
-        shared.notify_if_idle();
-    }
-}
-
-fn decode_all(shared: &Shared, work: &Receiver<Work>, decoded: &Sender<EncodeJob>) {
-    while let Ok(Work { id, run }) = work.recv() {
-        if !shared.is_wanted(id, run) {
-            continue;
-        }
-        let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| decode(shared, id, run)))
-            .unwrap_or_else(|panic| Err(Problem::internal(&panic_text(&*panic))));
-        match result {
-            Ok(Some(job)) => {
-                if decoded.send(job).is_err() {
-                    return;
-                }
-            }
-            Ok(None) => shared.note_done(run, 1),
-            Err(problem) => shared.note_failure(id, run, problem),
-        }
-    }
-}
-
-/// Reads a photo, makes its thumbnail, and prepares it for the model. `None` if there is no model to prepare it for.
-fn decode(shared: &Shared, id: PhotoId, run: u64) -> Result<Option<EncodeJob>, Problem> {
-    let Some(path) = shared.table().get(id).map(|row| row.path.clone()) else { return Ok(None) };
-    let photo = photo::open(&path, &Limits::default()).map_err(|error| of_photo(&error, &path))?;
-    if let Some(thumbnails) = &shared.thumbnails {
-        thumbnails.keep(id, &photo.picture)?;
-    }
-    shared.note_decoded(id, photo.facts);
-    Ok(shared.wait_for_preprocess().map(|(model_version, config)| EncodeJob {
-        id,
-        run,
-        model_version,
-        pixels: preprocess::resize_and_crop(&photo.picture, &config),
-    }))
-}
-
-impl Activity {
-    fn new() -> Self {
-        let now = Instant::now();
-        Self {
-            run: 0,
-            walk: 0,
-            scanning: 0,
-            total: 0,
-            done: 0,
-            failed: 0,
-            labels: None,
-            labels_pending: false,
-            loading: true,
-            cancelled: false,
-            started: now,
-            told: now,
-        }
-    }
-
-    /// New work: counts go on if older work is under way, and start anew otherwise.
-    fn begin(&mut self) {
-        if self.cancelled || (self.scanning == 0 && self.done >= self.total) {
-            (self.total, self.done, self.failed) = (0, 0, 0);
-            self.cancelled = false;
-            self.started = Instant::now();
-        }
-    }
-
-    /// Stops what is under way; when nothing is, nothing is stopped.
-    fn cancel(&mut self) {
-        self.run += 1;
-        self.walk += 1;
-        self.cancelled = self.scanning > 0 || self.done < self.total;
-    }
-
-    fn is_idle(&self) -> bool {
-        let photos = self.cancelled || self.done >= self.total;
-        self.scanning == 0 && photos && !self.labels_pending && !self.loading
-    }
-
-    fn progress(&self) -> Progress {
-        let elapsed = self.started.elapsed();
-        let is_working = !self.cancelled && self.done < self.total;
-        let phase = match () {
-            () if self.cancelled => Phase::Cancelled,
-            () if self.scanning > 0 => Phase::Scanning,
-            () if is_working => Phase::Working,
-            () if self.labels.is_some() => Phase::Labels,
-            () => Phase::Idle,
-        };
-        let (done, total) =
-            if phase == Phase::Labels { self.labels.unwrap_or_default() } else { (self.done, self.total) };
-        let known = is_working && elapsed >= RATE_AFTER && self.done > 0;
-        let rate_per_sec = known.then(|| self.done as f32 / elapsed.as_secs_f32());
-        // While folders are walked the total still grows, and a time would be a lie.
-        let secs_left = rate_per_sec.filter(|_| self.scanning == 0).map(|rate| (self.total - self.done) as f32 / rate);
-        Progress { phase, done, total, failed: self.failed, rate_per_sec, secs_left }
-    }
-}
-
 impl Shared {
-    fn new(labels: Option<LabelSettings>, thumbnails: Option<Thumbnails>, queue: Sender<Work>) -> Self {
+    fn new(
+        labels: Option<LabelSettings>,
+        thumbnails: Option<Thumbnails>,
+        shelf: Option<Shelf>,
+        queue: Sender<Work>,
+    ) -> Self {
         let is_own = labels.is_some();
         Self {
             table: Mutex::default(),
@@ -581,6 +568,7 @@ impl Shared {
             scorer: Mutex::new(None),
             in_force: Mutex::default(),
             thumbnails,
+            shelf,
             current: Mutex::new((ModelSource::Embedded, DeviceChoice::Auto)),
             models: OnceLock::new(),
             queue,
@@ -596,7 +584,10 @@ impl Shared {
             None => self.labels(),
         };
         Snapshot {
-            photos: table.records(),
+            photos: table.len() as u32,
+            failures: table.failures(),
+            outdated: table.iter().filter(|(_, row)| row.outdated.is_some()).count() as u32,
+            library: self.shelf.as_ref().and_then(|_| self.library_state().ok()),
             progress: lock(&self.activity).progress(),
             engine: lock(&self.engine).clone(),
             labels,
@@ -646,84 +637,22 @@ impl Shared {
 
     pub fn queue(&self, id: PhotoId, run: u64) {
         // The decoders hold the other end for as long as the program runs.
-        let _ = self.queue.send(Work { id, run });
-    }
-
-    /// Queues photos in the run that is on; the counts must have been begun.
-    fn start_work(&self, ids: &[PhotoId]) {
-        let run = {
-            let mut activity = lock(&self.activity);
-            activity.total += ids.len() as u32;
-            activity.run
-        };
-        ids.iter().for_each(|id| self.queue(*id, run));
-        self.tell_progress(true);
-        self.notify_if_idle();
-    }
-
-    /// Puts what a walk found on the table and queues it, unless the walk was stopped.
-    fn add_found(&self, found: &mut Vec<Found>, walk: u64) {
-        let mut table = self.table();
-        let is_stopped = || lock(&self.activity).walk != walk;
-        if is_stopped() {
-            return found.clear();
-        }
-        let (mut stubs, mut ids, mut failures) = (Vec::new(), Vec::new(), Vec::<Failure>::new());
-        for found in found.drain(..) {
-            let (path, problem) = match found {
-                Found::Photo(path) => (path, None),
-                Found::Failed(path, problem) => (path, Some(problem)),
-            };
-            let id = match table.add(absolute(&path)) {
-                Added::New(stub) => {
-                    let id = stub.id;
-                    stubs.push(stub);
-                    id
-                }
-                // Dropping a failed photo once more means: try again.
-                Added::Known(id) if table.get(id).is_some_and(|row| row.state == PhotoState::Failed) => id,
-                Added::Known(_) => continue,
-            };
-            let Some(row) = table.get_mut(id) else { continue };
-            match problem {
-                Some(problem) => failures.push(row.fail(id, problem)),
-                None => {
-                    row.reset();
-                    ids.push(id);
-                }
-            }
-        }
-        if !stubs.is_empty() {
-            self.emit(WorkbenchEvent::PhotosAdded { photos: stubs });
-        }
-        let failed = failures.len() as u32;
-        if failed > 0 {
-            self.emit(WorkbenchEvent::PhotosFailed { failures });
-        }
-        {
-            let mut activity = lock(&self.activity);
-            activity.total += failed;
-            activity.done += failed;
-            activity.failed += failed;
-        }
-        // Still under the table's lock, so that `encode_again` meets these photos either before they are there or
-        // after they are queued. A stop in between leaves them waiting, to be gone on with.
-        if !is_stopped() {
-            self.start_work(&ids);
-        }
+        let _ = self.queue.send(Work { id, run, path: None });
     }
 
     fn note_decoded(&self, id: PhotoId, facts: photo::Facts) {
         let mut table = self.table();
         let Some(row) = table.get_mut(id) else { return };
         let (width, height) = (facts.width as u32, facts.height as u32);
-        row.facts = Some(facts.into());
+        row.size = [width, height];
+        row.facts = Some(Box::new(facts.into()));
         if row.state == PhotoState::Waiting {
             row.state = PhotoState::Decoded;
         }
         self.emit(WorkbenchEvent::PhotosDecoded { photos: vec![PhotoDecoded { id, width, height }] });
     }
 
+    /// Notes why a photo has no results, for as long as the program runs.
     pub fn note_failure(&self, id: PhotoId, run: u64, problem: Problem) {
         let mut table = self.table();
         if let Some(row) = table.get_mut(id) {
@@ -740,14 +669,18 @@ impl Shared {
 
     /// `count` photos of `run` are through, one way or another.
     pub fn note_done(&self, run: u64, count: u32) {
-        {
+        let is_last = {
             let mut activity = lock(&self.activity);
             if activity.run != run {
                 return;
             }
             activity.done += count;
-        }
+            activity.done >= activity.total && activity.scanning == 0
+        };
         self.tell_progress(false);
+        if is_last {
+            self.tell_library();
+        }
         self.notify_if_idle();
     }
 
@@ -781,15 +714,21 @@ impl Shared {
         self.emit(WorkbenchEvent::Engine { engine: Box::new(now) });
     }
 
+    /// What the loaded model sees of a picture; `None` if there is no model to see it.
+    fn prepare(&self, picture: &Picture) -> Option<(u32, Pixels)> {
+        let (model_version, config) = self.wait_for_preprocess()?;
+        Some((model_version, preprocess::resize_and_crop(picture, &config)))
+    }
+
     /// Waits for a model; `None` once it is certain that there is none.
     fn wait_for_preprocess(&self) -> Option<(u32, PreprocessConfig)> {
         let mut wanted = lock(&self.wanted);
         loop {
-            if let Some(found) = &wanted.preprocess {
-                return Some(found.clone());
-            }
             if wanted.failed {
                 return None;
+            }
+            if let Some(found) = &wanted.preprocess {
+                return Some(found.clone());
             }
             wanted = self.wanted_changed.wait(wanted).unwrap_or_else(PoisonError::into_inner);
         }
@@ -817,24 +756,38 @@ impl Shared {
         }
     }
 
-    /// Encodes every photo that is not a failure, for a model that has not seen them.
+    /// Encodes every photo that the loaded model has not seen and that can be read.
     pub fn encode_again(&self) {
-        let table = self.table();
-        let rows = table.iter().map(|(id, row)| (id, row.state == PhotoState::Failed));
-        let (failed, ids): (Vec<_>, Vec<_>) = rows.partition(|(_, is_failed)| *is_failed);
+        if self.shelf.as_ref().is_some_and(|shelf| shelf.library.is_read_only().is_some()) {
+            return;
+        }
+        let mut table = self.table();
+        let (mut ids, mut gone, mut failed) = (Vec::new(), Vec::new(), 0);
+        for (id, row) in table.iter_mut() {
+            match () {
+                () if row.state == PhotoState::Failed => failed += 1,
+                () if row.pooled.is_some() && row.outdated.is_none() => {}
+                () if row.missing => {
+                    row.forget_results();
+                    gone.push(id);
+                }
+                () => ids.push(id),
+            }
+        }
+        if !gone.is_empty() {
+            self.emit(WorkbenchEvent::PhotosWaiting { ids: gone });
+        }
         if ids.is_empty() {
             return;
         }
         {
             let mut activity = lock(&self.activity);
-            let failed = failed.len() as u32;
             // What is still in the queues is part of `ids`.
             activity.run += 1;
             (activity.total, activity.done, activity.failed) = (failed, failed, failed);
             activity.cancelled = false;
             activity.started = Instant::now();
         }
-        let ids: Vec<PhotoId> = ids.into_iter().map(|(id, _)| id).collect();
         self.start_work(&ids);
     }
 
@@ -908,36 +861,4 @@ impl Shared {
         *lock(&self.scorer) = Some(Arc::new(scorer));
         self.emit(WorkbenchEvent::Labels { labels, labels_version, problems });
     }
-
-    /// All embeddings there are, `[photo, embed]`.
-    pub fn embeddings(&self) -> (Vec<PhotoId>, Vec<f32>) {
-        let table = self.table();
-        let mut values = Vec::new();
-        let ids = table
-            .iter()
-            .filter(|(_, row)| row.outdated.is_none())
-            .filter_map(|(id, row)| {
-                values.extend_from_slice(row.embedding.as_ref()?);
-                Some(id)
-            })
-            .collect();
-        (ids, values)
-    }
-
-    pub fn note_scores(&self, labels_version: u32, scores: Vec<(PhotoId, Vec<BestLabel>)>) {
-        let mut table = self.table();
-        let mut photos = Vec::with_capacity(scores.len());
-        for (id, best) in scores {
-            if let Some(row) = table.get_mut(id) {
-                row.best.clone_from(&best);
-                photos.push(PhotoBest { id, best });
-            }
-        }
-        self.emit(WorkbenchEvent::PhotosScored { labels_version, photos });
-    }
-}
-
-/// The same file by any spelling of its path is one photo; links stay themselves.
-fn absolute(path: &Path) -> PathBuf {
-    std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
 }

@@ -1,13 +1,13 @@
 //! The one thread that owns the model: it loads, encodes pictures and labels, and scores.
 
 use std::{
-    collections::HashMap,
+    collections::BTreeSet,
     panic::{AssertUnwindSafe, catch_unwind},
     sync::Arc,
 };
 
 use cliploupe_engine::{
-    Device, EncodeError, Model,
+    Device, Model,
     device::{self, DeviceChoice, read},
     lab::{Head, Table},
     photo::Picture,
@@ -24,7 +24,8 @@ use crate::{
         PhotoBest, PhotoId, PhotoState, Problem, ProblemCode, WorkbenchEvent,
     },
     model_source::{ModelSource, describe},
-    problem::{of_device, of_load},
+    problem::{of_device, of_encode, of_load},
+    sentences::{KnownSentences, Sentences, encode_sentences, sentences_of, usable_labels},
     workbench::Shared,
 };
 
@@ -56,23 +57,6 @@ pub struct EncodeJob {
     pub run: u64,
     pub model_version: u32,
     pub pixels: Pixels,
-}
-
-/// Labels as the text tower left them, before the projection.
-pub struct Sentences {
-    /// Which label each group of sentences belongs to; labels with a problem have none.
-    pub columns: Vec<u32>,
-    /// Sentences of a label.
-    pub templates: usize,
-    /// `[label · template, width]`, templates innermost.
-    pub pooled: Table,
-}
-
-impl Sentences {
-    /// The direction of each label by a text head: `[label, embed]`, unit vectors.
-    pub fn directions(&self, head: &Head) -> Vec<f32> {
-        zero_shot::label_directions(head.apply(&self.pooled).unit().values(), self.templates, head.output_dim())
-    }
 }
 
 /// Everything that turns an embedding into scores.
@@ -147,13 +131,10 @@ impl Scorer {
     }
 }
 
-/// Pooled features of labels' sentences, `[template, width]`, each under one list of templates.
-type KnownLabels = HashMap<(Arc<[String]>, String), Vec<f32>>;
-
 struct Loaded {
     model: Model,
     version: u32,
-    labels: KnownLabels,
+    sentences: KnownSentences,
 }
 
 /// The worker's own state.
@@ -186,7 +167,12 @@ impl Worker {
                     Ok(Control::Stop) | Err(_) => return,
                 },
                 recv(photos) -> job => match job {
-                    Ok(job) => self.encode(std::iter::once(job).chain(photos.try_iter().take(IMAGE_BATCH - 1)).collect()),
+                    Ok(job) => {
+                        self.encode(std::iter::once(job).chain(photos.try_iter().take(IMAGE_BATCH - 1)).collect());
+                        if photos.is_empty() {
+                            self.shared.sync_features();
+                        }
+                    }
                     Err(_) => return,
                 },
             }
@@ -198,13 +184,13 @@ impl Worker {
     fn load(&mut self, source: &ModelSource, choice: &DeviceChoice) -> Result<(), Problem> {
         self.shared.set_engine(|status| status.state = EngineState::Loading);
         let before = self.loaded.take().map(|loaded| {
-            let Loaded { model, version, labels } = loaded;
+            let Loaded { model, version, sentences } = loaded;
             drop(model);
-            (version, labels)
+            (version, sentences)
         });
         let result = self.try_load(source, choice);
         if let Err(problem) = &result {
-            let is_back = before.is_some_and(|(version, labels)| self.load_again(version, labels));
+            let is_back = before.is_some_and(|(version, sentences)| self.load_again(version, sentences));
             // Without one before, the program's own takes its place, and the problem is shown.
             let stands_in =
                 is_back || (*source != ModelSource::Embedded && self.try_load(&ModelSource::Embedded, choice).is_ok());
@@ -219,11 +205,11 @@ impl Worker {
     }
 
     /// Brings back the model in use, under the version that the photos' vectors are of.
-    fn load_again(&mut self, version: u32, labels: KnownLabels) -> bool {
+    fn load_again(&mut self, version: u32, sentences: KnownSentences) -> bool {
         let (source, choice) = self.shared.current();
         let opened = opened(&source, &choice, self.language.as_deref());
         let is_back = opened.is_ok();
-        self.loaded = opened.ok().map(|(model, _)| Loaded { model, version, labels });
+        self.loaded = opened.ok().map(|(model, _)| Loaded { model, version, sentences });
         is_back
     }
 
@@ -236,7 +222,6 @@ impl Worker {
     }
 
     fn install(&mut self, source: &ModelSource, model: Model, device: DeviceStatus, base: Base) {
-        // Photos that came before the first model wait for it in the decoders; later ones were made for another.
         let is_first = std::mem::replace(&mut self.fresh, false);
         self.versions += 1;
         let info = describe(source, &model);
@@ -246,13 +231,15 @@ impl Worker {
             *in_force = Some(InForce::after(before.as_ref(), base));
         }
         self.shared.install_preprocess(self.versions, model.preprocess.clone(), info.default_threshold);
-        self.loaded = Some(Loaded { model, version: self.versions, labels: HashMap::new() });
+        self.shared.use_features_of(source.key(&model), model.clip.image_projection().config().input_dim);
+        self.loaded = Some(Loaded { model, version: self.versions, sentences: KnownSentences::new() });
         self.shared.set_engine(|status| {
             *status =
                 EngineStatus { state: EngineState::Ready, model: Some(info), device: Some(device), problem: None };
         });
         self.refresh_labels();
-        if !is_first {
+        // On a table, photos that came before the first model wait for it in the decoders; a library knows of more.
+        if !is_first || self.shared.shelf.is_some() {
             self.shared.encode_again();
         }
     }
@@ -290,7 +277,10 @@ impl Worker {
     }
 
     fn encode(&mut self, jobs: Vec<EncodeJob>) {
-        let Some(loaded) = &self.loaded else { return };
+        let Some(loaded) = &self.loaded else {
+            // Neither a model nor one to stand in for it could be read.
+            return jobs.iter().for_each(|job| self.shared.note_done(job.run, 1));
+        };
         let (jobs, stale): (Vec<_>, Vec<_>) = jobs.into_iter().partition(|job| job.model_version == loaded.version);
         // Their pixels were made for another model.
         stale.into_iter().for_each(|job| self.shared.queue(job.id, job.run));
@@ -301,7 +291,7 @@ impl Worker {
         let result = catch_unwind(AssertUnwindSafe(|| encode_pixels(loaded, jobs.iter().map(|job| &job.pixels))));
         let ids = jobs.iter().map(|job| job.id);
         match result {
-            Ok(pooled) => self.shared.note_pooled(jobs[0].run, &ids.collect::<Vec<_>>(), &pooled),
+            Ok(pooled) => self.shared.note_pooled(jobs[0].run, &ids.collect::<Vec<_>>(), pooled),
             Err(panic) => {
                 let problem = Problem::internal(&format!("the image tower failed: {}", panic_text(&*panic)));
                 jobs.iter().for_each(|job| self.shared.note_failure(job.id, job.run, problem.clone()));
@@ -325,68 +315,24 @@ fn encode_set(
     version: u32,
     shared: &Shared,
 ) -> Result<Option<(Sentences, Vec<LabelProblem>)>, Problem> {
-    let templates: Arc<[String]> = usable_templates(&settings.templates).into();
     let (good, problems) = usable_labels(&settings.labels);
-    let name = |index: &u32| settings.labels[*index as usize].trim();
-    let known = |loaded: &Loaded, label: &str| loaded.labels.contains_key(&(templates.clone(), label.to_owned()));
-    let missing: Vec<&str> = good.iter().map(name).filter(|label| !known(loaded, label)).collect();
-    let step = (SENTENCES_PER_STEP / templates.len()).max(1);
-    let width = loaded.model.clip.text_projection().config().input_dim;
-    for (index, labels) in missing.chunks(step).enumerate() {
+    let labels: Vec<Vec<String>> =
+        good.iter().map(|index| sentences_of(settings, settings.labels[*index as usize].trim())).collect();
+    let all: BTreeSet<&String> = labels.iter().flatten().collect();
+    let missing: Vec<String> =
+        all.into_iter().filter(|sentence| !loaded.sentences.contains_key(*sentence)).cloned().collect();
+    for (index, sentences) in missing.chunks(SENTENCES_PER_STEP).enumerate() {
         if shared.labels().1 != version {
             return Ok(None);
         }
-        shared.label_progress(Some(((index * step) as u32, missing.len() as u32)));
-        let pooled = encode_labels(&loaded.model, labels, &templates)?;
-        for (label, rows) in labels.iter().zip(pooled.values().chunks_exact(templates.len() * width)) {
-            loaded.labels.insert((templates.clone(), (*label).to_owned()), rows.to_vec());
-        }
+        shared.label_progress(Some(((index * SENTENCES_PER_STEP) as u32, missing.len() as u32)));
+        let pooled = encode_sentences(&loaded.model, sentences)?;
+        loaded.sentences.extend(sentences.iter().cloned().zip(pooled.rows().map(<[f32]>::to_vec)));
     }
-    let pooled = good.iter().flat_map(|index| &loaded.labels[&(templates.clone(), name(index).to_owned())]);
-    let pooled = Table::new(width, pooled.copied().collect());
-    Ok(Some((Sentences { columns: good, templates: templates.len(), pooled }, problems)))
-}
-
-/// Pooled features of each label's sentences, `[label · template, width]`.
-pub fn encode_labels(model: &Model, labels: &[&str], templates: &[String]) -> Result<Table, Problem> {
-    let sentences: Vec<String> = labels
-        .iter()
-        .flat_map(|label| templates.iter().map(move |template| zero_shot::fill(template, label)))
-        .collect();
-    let width = model.clip.text_projection().config().input_dim;
-    if sentences.is_empty() {
-        return Ok(Table::new(width, Vec::new()));
-    }
-    let tokens = model.tokenize(&sentences).map_err(|error| of_encode(&error))?;
-    Ok(Table::new(width, zero_shot::text_pooled(&model.clip, &tokens)))
-}
-
-fn of_encode(error: &EncodeError) -> Problem {
-    let cause = cliploupe_engine::chain(error);
-    Problem::new(ProblemCode::ModelConfig, &[("path", ""), ("cause", &cause)], cause.clone())
-}
-
-/// Templates with a place for the label; without any, the label alone.
-pub fn usable_templates(templates: &[String]) -> Vec<String> {
-    let usable: Vec<String> =
-        templates.iter().filter(|template| template.contains(zero_shot::PLACEHOLDER)).cloned().collect();
-    if usable.is_empty() { vec![zero_shot::PLACEHOLDER.to_owned()] } else { usable }
-}
-
-/// Indices of the labels that can be encoded, and the problems of the others.
-fn usable_labels(labels: &[String]) -> (Vec<u32>, Vec<LabelProblem>) {
-    let (good, empty): (Vec<u32>, Vec<u32>) =
-        (0..labels.len() as u32).partition(|index| !labels[*index as usize].trim().is_empty());
-    let problem = |index: u32| LabelProblem {
-        index,
-        label: labels[index as usize].clone(),
-        problem: Problem::new(
-            ProblemCode::BadLabel,
-            &[("cause", "empty")],
-            "an empty label says nothing about a picture. Give it a name or remove it.",
-        ),
-    };
-    (good, empty.into_iter().map(problem).collect())
+    let pooled = labels.iter().flatten().flat_map(|sentence| &loaded.sentences[sentence]).copied().collect();
+    let pooled = Table::new(loaded.model.clip.text_projection().config().input_dim, pooled);
+    let counts = labels.iter().map(Vec::len).collect();
+    Ok(Some((Sentences { columns: good, counts, pooled }, problems)))
 }
 
 /// [`open_model`], where a panic of a driver or of a reader is an error.
@@ -478,11 +424,15 @@ pub fn panic_text(panic: &(dyn std::any::Any + Send)) -> String {
 
 impl Shared {
     /// Projects pooled features by the heads in force, stores both with the scores, and tells about it.
-    fn note_pooled(&self, run: u64, ids: &[PhotoId], pooled: &Table) {
+    fn note_pooled(&self, run: u64, ids: &[PhotoId], pooled: Table) {
+        let (pooled, places) = match self.keep_features(ids, pooled) {
+            Ok(kept) => kept,
+            Err(problem) => return self.halt(problem),
+        };
         // Held to the end, so that no edit comes in between.
         let in_force = self.in_force();
-        let Some(InForce { heads, .. }) = &*in_force else { return };
-        let embeddings = heads.image.apply(pooled).unit();
+        let Some(heads) = in_force.as_ref().map(|in_force| in_force.heads.clone()) else { return };
+        let embeddings = heads.image.apply(&pooled).unit();
         let scorer = self.scorer();
         let best: Vec<Vec<BestLabel>> = match &scorer {
             Some(scorer) => scorer.best(embeddings.values()),
@@ -496,10 +446,10 @@ impl Shared {
             return;
         }
         let mut photos = Vec::with_capacity(best.len());
-        for (((id, pooled), embedding), best) in ids.iter().zip(pooled.rows()).zip(embeddings.rows()).zip(best) {
+        for (((id, place), embedding), best) in ids.iter().zip(places).zip(embeddings.rows()).zip(best) {
             if let Some(row) = table.get_mut(*id) {
-                row.pooled = Some(pooled.to_vec());
-                row.embedding = Some(embedding.to_vec());
+                row.pooled = Some(place);
+                row.embedding = Some(embedding.into());
                 row.outdated = None;
                 row.state = PhotoState::Labelled;
                 row.best.clone_from(&best);
@@ -508,16 +458,38 @@ impl Shared {
         }
         self.emit(WorkbenchEvent::PhotosScored { labels_version: version, photos });
         drop(table);
+        self.index_found(ids, &embeddings);
+        drop(in_force);
         self.note_done(run, ids.len() as u32);
     }
 
-    /// Scores every photo on the table.
+    /// Scores every photo, some thousand at a time, so that the window can ask in between.
     pub fn rescore(&self) {
+        const STEP: usize = 4096;
         let Some(scorer) = self.scorer() else { return };
-        let (ids, embeddings) = self.embeddings();
-        for (ids, rows) in ids.chunks(512).zip(embeddings.chunks(512 * scorer.embed)) {
-            let best = scorer.best(rows);
-            self.note_scores(scorer.version, ids.iter().copied().zip(best).collect());
+        let ids: Vec<PhotoId> = self.table().iter().map(|(id, _)| id).collect();
+        for ids in ids.chunks(STEP) {
+            let (ids, embeddings) = self.embeddings(ids);
+            let best = scorer.best(&embeddings);
+            let mut table = self.table();
+            for (id, best) in ids.into_iter().zip(best) {
+                if let Some(row) = table.get_mut(id).filter(|row| row.embedding.is_some()) {
+                    row.best = best;
+                }
+            }
         }
+        self.emit(WorkbenchEvent::PhotosRescored { labels_version: scorer.version });
+    }
+
+    /// The embeddings of those of `ids` that have one of this model: `[photo, embed]`.
+    pub fn embeddings(&self, ids: &[PhotoId]) -> (Vec<PhotoId>, Vec<f32>) {
+        let table = self.table();
+        let mut values = Vec::new();
+        let current = |id: &PhotoId| Some((*id, table.get(*id).filter(|row| row.outdated.is_none())?));
+        let found = ids.iter().filter_map(current).filter_map(|(id, row)| {
+            values.extend_from_slice(row.embedding.as_ref()?);
+            Some(id)
+        });
+        (found.collect(), values)
     }
 }

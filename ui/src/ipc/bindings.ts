@@ -100,12 +100,24 @@ best: Array<BestLabel>,
 /**
  * Why it failed.
  */
-problem: Problem | null, };
+problem: Problem | null, 
+/**
+ * Tags that a person confirmed.
+ */
+tags: Array<string>, 
+/**
+ * Whether no file of it is there.
+ */
+missing: boolean, 
+/**
+ * Files with this content.
+ */
+files: number, };
 
 /**
  * What kind of problem; the interface has words for each in its languages.
  */
-export type ProblemCode = "notFound" | "permission" | "unreadable" | "brokenLink" | "linkLoop" | "emptyFile" | "unknownFormat" | "unsupportedFormat" | "corrupt" | "tooManyPixels" | "noPhotos" | "clipboardEmpty" | "clipboard" | "modelFolder" | "modelConfig" | "modelTensors" | "modelUnsupported" | "modelUnknown" | "modelNotInstalled" | "modelExists" | "modelBusy" | "modelInUse" | "modelStore" | "checksum" | "diskSpace" | "network" | "accessDenied" | "remoteMissing" | "download" | "endpoint" | "device" | "badLabel" | "edit" | "nothingAtHand" | "architecture" | "analysis" | "export" | "cancelled" | "settings" | "thumbnail" | "internal";
+export type ProblemCode = "notFound" | "permission" | "unreadable" | "brokenLink" | "linkLoop" | "emptyFile" | "unknownFormat" | "unsupportedFormat" | "corrupt" | "tooManyPixels" | "noPhotos" | "clipboardEmpty" | "clipboard" | "modelFolder" | "modelConfig" | "modelTensors" | "modelUnsupported" | "modelUnknown" | "modelNotInstalled" | "modelExists" | "modelBusy" | "modelInUse" | "modelStore" | "checksum" | "diskSpace" | "network" | "accessDenied" | "remoteMissing" | "download" | "endpoint" | "device" | "badLabel" | "edit" | "nothingAtHand" | "architecture" | "analysis" | "export" | "cancelled" | "settings" | "thumbnail" | "diskFull" | "libraryReadOnly" | "libraryDamaged" | "library" | "internal";
 
 /**
  * An error that the interface can say in the person's language.
@@ -415,7 +427,15 @@ topK: number,
 /**
  * Labels below this probability are not suggested.
  */
-threshold: number, };
+threshold: number, 
+/**
+ * Sentences of labels that are not to be made from the templates alone, by label.
+ */
+prompts: { [key in string]: LabelPrompts }, 
+/**
+ * The saved set that these labels come from.
+ */
+set: LabelSetRef | null, };
 
 /**
  * A ready-made label set; its name is in the catalogue.
@@ -545,7 +565,19 @@ scores: Array<LabelScore>,
 /**
  * Why it failed.
  */
-problem: Problem | null, };
+problem: Problem | null, 
+/**
+ * Every file with this content.
+ */
+files: Array<PhotoFile>, 
+/**
+ * What was decided about labels on it.
+ */
+decisions: Array<Decided>, 
+/**
+ * What waits for a verdict.
+ */
+suggestions: Array<Suggested>, };
 
 /**
  * A label that is left out, and why.
@@ -2611,13 +2643,1305 @@ id: number,
 explanation: Explanation, };
 
 /**
+ * What photos must have to be shown; what is empty or absent asks for nothing.
+ */
+export type PhotoFilter = { 
+/**
+ * Words, each of which is part of the file's path, of a tag or of a given label, in any case of letters.
+ */
+text: string, 
+/**
+ * Labels that must be given: among the best, at the threshold of the label set.
+ */
+labels: Array<string>, 
+/**
+ * Tags that a person confirmed; `animal` is met by `animal/dog`.
+ */
+tags: Array<string>, 
+/**
+ * Tags that the photo must not have.
+ */
+withoutTags: Array<string>, 
+/**
+ * Without any confirmed tag.
+ */
+untagged: boolean, 
+/**
+ * In this folder or below.
+ */
+folder: string | null, 
+/**
+ * Maker and model.
+ */
+camera: string | null, 
+/**
+ * Taken at this time or later, milliseconds since 1970 by the camera's clock.
+ */
+takenFromMs: number | null, 
+/**
+ * Taken before this time.
+ */
+takenToMs: number | null, 
+/**
+ * Whether the file is gone.
+ */
+missing: boolean | null, };
+
+/**
+ * The order of photos.
+ */
+export type PhotoOrder = { "by": "added" } | { "by": "name" } | { "by": "taken" } | { "by": "score", 
+/**
+ * The label.
+ */
+label: string, };
+
+/**
+ * A part of a search.
+ */
+export type SearchTerm = { "kind": "text", 
+/**
+ * The words; templates are not applied.
+ */
+text: string, 
+/**
+ * How much it counts; negative takes away.
+ */
+weight: number, } | { "kind": "photo", 
+/**
+ * The photo.
+ */
+id: number, 
+/**
+ * How much it counts; negative takes away.
+ */
+weight: number, };
+
+/**
+ * Which photos, and in which order.
+ */
+export type PhotoQuery = { 
+/**
+ * What photos must have.
+ */
+filter: PhotoFilter, 
+/**
+ * The order, where nothing is searched for.
+ */
+order: PhotoOrder, 
+/**
+ * The other way round.
+ */
+descending: boolean, 
+/**
+ * What to search for; the photos come best first.
+ */
+search: Array<SearchTerm>, 
+/**
+ * Whether the mean of the pictures, and that of texts, is taken away before cosines are.
+ */
+centred: boolean, 
+/**
+ * Whether photos below the cut-off are listed too.
+ */
+pastCut: boolean, };
+
+/**
+ * Where a search stops to be about what was asked.
+ */
+export type CutOff = { 
+/**
+ * The score there.
+ */
+score: number, 
+/**
+ * Photos that reach it.
+ */
+kept: number, 
+/**
+ * Marks of a person, on this search, that it was learnt from.
+ */
+marks: number, };
+
+/**
+ * What comes before the numbers of a list of photos.
+ */
+export type PhotoListHead = { 
+/**
+ * Photos in the list.
+ */
+count: number, 
+/**
+ * Photos that meet the filter, searched for or not.
+ */
+filtered: number, 
+/**
+ * All photos.
+ */
+total: number, 
+/**
+ * Whether the list has scores.
+ */
+scored: boolean, 
+/**
+ * The cut-off of a search.
+ */
+cut: CutOff | null, 
+/**
+ * Milliseconds that it took.
+ */
+tookMs: number, };
+
+/**
+ * How one term of a search counts for one photo.
+ */
+export type TermScore = { 
+/**
+ * The cosine of photo and term.
+ */
+cosine: number, 
+/**
+ * What it adds to the score.
+ */
+adds: number, };
+
+/**
+ * A photo found, explained.
+ */
+export type HitExplained = { 
+/**
+ * In the order of the search.
+ */
+terms: Array<TermScore>, 
+/**
+ * Their sum.
+ */
+score: number, 
+/**
+ * What a person said of this photo and this search.
+ */
+mark: boolean | null, };
+
+/**
+ * A label over some photos.
+ */
+export type LabelSummary = { 
+/**
+ * The label.
+ */
+label: string, 
+/**
+ * Photos that were given it.
+ */
+count: number, 
+/**
+ * Mean score over those; 0 when there is none.
+ */
+mean: number, };
+
+/**
+ * Some photos, or all of them, in figures.
+ */
+export type PhotoSummary = { 
+/**
+ * Photos.
+ */
+photos: number, 
+/**
+ * Those with scores.
+ */
+labelled: number, 
+/**
+ * Those with scores, none of which reaches the threshold.
+ */
+bare: number, 
+/**
+ * Every label of the set, in its order.
+ */
+labels: Array<LabelSummary>, 
+/**
+ * Confirmed tags on these photos, most first.
+ */
+tags: Array<TagCount>, };
+
+/**
+ * A tag and how many photos have it.
+ */
+export type TagCount = { 
+/**
+ * The tag, as `animal/dog`.
+ */
+name: string, 
+/**
+ * Photos.
+ */
+count: number, };
+
+/**
+ * Something to filter by, and how many photos it is met by.
+ */
+export type Choice = { 
+/**
+ * A camera, folder or tag.
+ */
+name: string, 
+/**
+ * Photos.
+ */
+count: number, };
+
+/**
+ * A year that photos were taken in.
+ */
+export type YearCount = { 
+/**
+ * The year.
+ */
+year: number, 
+/**
+ * Photos.
+ */
+count: number, };
+
+/**
+ * What the filters can be set to.
+ */
+export type FilterMenu = { 
+/**
+ * Cameras, most first.
+ */
+cameras: Array<Choice>, 
+/**
+ * Folders that photos lie in, by name.
+ */
+folders: Array<Choice>, 
+/**
+ * Years, newest first.
+ */
+years: Array<YearCount>, 
+/**
+ * Confirmed tags, by name.
+ */
+tags: Array<Choice>, 
+/**
+ * Photos without a file.
+ */
+missing: number, 
+/**
+ * Photos without a confirmed tag.
+ */
+untagged: number, };
+
+/**
+ * A file of a photo.
+ */
+export type PhotoFile = { 
+/**
+ * Whole path, as far as it is Unicode.
+ */
+path: string, 
+/**
+ * Since when it is gone, milliseconds since 1970.
+ */
+missingSinceMs: number | null, };
+
+/**
+ * What stands for a label.
+ */
+export type LabelPrompts = { 
+/**
+ * Words or whole sentences; without any, the last part of the label's name.
+ */
+prompts: Array<string>, 
+/**
+ * Templates for them in the place of the set's; `["{}"]` for sentences.
+ */
+templates: Array<string> | null, };
+
+/**
+ * A version of a saved label set.
+ */
+export type LabelSetRef = { 
+/**
+ * Which set.
+ */
+uid: string, 
+/**
+ * Its name.
+ */
+name: string, 
+/**
+ * Its version.
+ */
+version: number, };
+
+/**
+ * A saved label set.
+ */
+export type SavedLabelSet = { 
+/**
+ * Stays with a set that is shared.
+ */
+uid: string, 
+/**
+ * Its name.
+ */
+name: string, 
+/**
+ * The newest version.
+ */
+version: number, 
+/**
+ * Labels in it.
+ */
+labels: number, 
+/**
+ * When that version was saved, milliseconds since 1970.
+ */
+savedMs: number, };
+
+/**
+ * A version of a saved label set.
+ */
+export type LabelSetVersion = { 
+/**
+ * 1, 2, …
+ */
+version: number, 
+/**
+ * When it was saved, milliseconds since 1970.
+ */
+savedMs: number, 
+/**
+ * What it holds.
+ */
+settings: LabelSettings, };
+
+/**
+ * A photo that could not be brought back, or the like: the photo and why.
+ */
+export type PathProblem = { 
+/**
+ * The file.
+ */
+path: string, 
+/**
+ * Why.
+ */
+problem: Problem, };
+
+/**
+ * What a person says of a label on a photo.
+ */
+export type ReviewVerdict = "accept" | "reject" | "clear";
+
+/**
+ * A decision about a label on a photo, and what had been suggested.
+ */
+export type Decided = { 
+/**
+ * The label.
+ */
+label: string, 
+/**
+ * Accepted, so that it is a tag; or rejected.
+ */
+accepted: boolean, 
+/**
+ * When, milliseconds since 1970.
+ */
+decidedMs: number, 
+/**
+ * By whom: `person`, `sidecar` or `file`.
+ */
+origin: "person" | "sidecar" | "file", 
+/**
+ * What had been suggested, if anything.
+ */
+suggested: SuggestedBy | null, };
+
+/**
+ * Where a suggestion comes from.
+ */
+export type SuggestedBy = { 
+/**
+ * The model.
+ */
+model: string, 
+/**
+ * The sentence.
+ */
+prompt: string, 
+/**
+ * Cosine of photo and label.
+ */
+cosine: number, 
+/**
+ * The cosine above that of neutral prompts.
+ */
+score: number, 
+/**
+ * Calibrated probability at that time.
+ */
+probability: number, 
+/**
+ * When, milliseconds since 1970.
+ */
+suggestedMs: number, };
+
+/**
+ * A suggestion that waits for a verdict.
+ */
+export type Suggested = { 
+/**
+ * The photo.
+ */
+photo: number, 
+/**
+ * The label.
+ */
+label: string, 
+/**
+ * Where it comes from.
+ */
+by: SuggestedBy, };
+
+/**
+ * What comes first in the queue.
+ */
+export type QueueOrder = "useful" | "likely" | "doubtful";
+
+/**
+ * What the queue is asked for.
+ */
+export type QueueQuery = { 
+/**
+ * Of one label only.
+ */
+label: string | null, 
+/**
+ * What comes first.
+ */
+order: QueueOrder, };
+
+/**
+ * The beginning of the queue.
+ */
+export type Queue = { 
+/**
+ * All that wait and meet the question.
+ */
+total: number, 
+/**
+ * The first of them, at most a thousand.
+ */
+items: Array<Suggested>, };
+
+/**
+ * A label in review.
+ */
+export type ReviewLabel = { 
+/**
+ * The label.
+ */
+label: string, 
+/**
+ * Photos with this tag.
+ */
+accepted: number, 
+/**
+ * Photos of which it was rejected.
+ */
+rejected: number, 
+/**
+ * Photos for which it waits for a verdict.
+ */
+waiting: number, 
+/**
+ * Probability at which it is suggested.
+ */
+threshold: number, 
+/**
+ * Who chose it: absent for the default, `person`, or the measure that it maximises, as `f1`.
+ */
+thresholdBy: string | null, 
+/**
+ * Whether it is in the label set in use.
+ */
+inSet: boolean, };
+
+/**
+ * Where review stands.
+ */
+export type ReviewState = { 
+/**
+ * Labels of the set in use, in its order, then others that have decisions.
+ */
+labels: Array<ReviewLabel>, 
+/**
+ * Suggestions that wait.
+ */
+waiting: number, 
+/**
+ * Decisions that were made.
+ */
+decided: number, 
+/**
+ * The model that the suggestions are of; absent before there were any.
+ */
+suggestedBy: string | null, 
+/**
+ * When they were made, milliseconds since 1970.
+ */
+suggestedMs: number | null, 
+/**
+ * Whether they are of another model, label set or projection than what is in use now.
+ */
+outdated: boolean, 
+/**
+ * What undo would take back.
+ */
+undo: StepWords | null, 
+/**
+ * What redo would do again.
+ */
+redo: StepWords | null, 
+/**
+ * Share of suggesting that is done, while it is under way.
+ */
+suggesting: number | null, };
+
+/**
+ * A step of review, to be said in words.
+ */
+export type StepWords = { 
+/**
+ * What was done.
+ */
+kind: "accept" | "reject" | "clear" | "add" | "rename" | "import", 
+/**
+ * The label, if it was one.
+ */
+label: string | null, 
+/**
+ * Photos.
+ */
+photos: number, };
+
+/**
+ * A step that was taken back or done again.
+ */
+export type StepDone = { 
+/**
+ * The step.
+ */
+step: StepWords, 
+/**
+ * The photos whose decisions changed.
+ */
+photos: Array<number>, 
+/**
+ * Photos left as they are, because something newer was decided there.
+ */
+skipped: number, };
+
+/**
+ * A photo beside the threshold.
+ */
+export type Example = { 
+/**
+ * The photo.
+ */
+photo: number, 
+/**
+ * Calibrated probability.
+ */
+probability: number, 
+/**
+ * What was decided, if anything.
+ */
+accepted: boolean | null, };
+
+/**
+ * One label over the library.
+ */
+export type LabelCard = { 
+/**
+ * The label.
+ */
+label: string, 
+/**
+ * The sentences that stand for it.
+ */
+prompts: Array<string>, 
+/**
+ * Scores at the borders of the histogram's bins, one more than bins.
+ */
+edges: Array<number>, 
+/**
+ * Photos in each bin.
+ */
+counts: Array<number>, 
+/**
+ * Those where the label was accepted.
+ */
+accepted: Array<number>, 
+/**
+ * Those where it was rejected.
+ */
+rejected: Array<number>, 
+/**
+ * Calibrated probability at each border.
+ */
+probabilities: Array<number>, 
+/**
+ * Decisions that the calibration has learnt from.
+ */
+decisions: number, 
+/**
+ * What the threshold comes to.
+ */
+at: ThresholdEffect, 
+/**
+ * Who chose the threshold.
+ */
+thresholdBy: string | null, 
+/**
+ * The threshold that maximises F1 over the decisions, and that F1; absent with too few of them.
+ */
+bestF1: [number, number] | null, };
+
+/**
+ * What a threshold comes to.
+ */
+export type ThresholdEffect = { 
+/**
+ * The probability.
+ */
+threshold: number, 
+/**
+ * The score there.
+ */
+score: number, 
+/**
+ * Photos at or above it.
+ */
+tagged: number, 
+/**
+ * Just above, nearest first.
+ */
+above: Array<Example>, 
+/**
+ * Just below, nearest first.
+ */
+below: Array<Example>, };
+
+/**
+ * A measure of a label with its 95 % interval.
+ */
+export type Measured = { 
+/**
+ * The value.
+ */
+value: number, 
+/**
+ * Lower end.
+ */
+low: number, 
+/**
+ * Upper end.
+ */
+high: number, };
+
+/**
+ * One label against the person's decisions.
+ */
+export type EvaluationRow = { 
+/**
+ * The label.
+ */
+label: string, 
+/**
+ * Photos that have it.
+ */
+positives: number, 
+/**
+ * Photos that do not have it.
+ */
+negatives: number, 
+/**
+ * The threshold in use.
+ */
+threshold: number, 
+/**
+ * Of those suggested, how many are right.
+ */
+precision: Measured | null, 
+/**
+ * Of the right ones, how many are suggested.
+ */
+recall: Measured | null, 
+/**
+ * Harmonic mean of both.
+ */
+f1: number | null, 
+/**
+ * Average precision.
+ */
+averagePrecision: number | null, 
+/**
+ * The threshold that maximises the chosen measure, and its value.
+ */
+best: [number, number] | null, };
+
+/**
+ * Averages over labels.
+ */
+export type EvaluationMean = { 
+/**
+ * Precision.
+ */
+precision: number, 
+/**
+ * Recall.
+ */
+recall: number, 
+/**
+ * F1.
+ */
+f1: number, 
+/**
+ * Average precision.
+ */
+averagePrecision: number | null, };
+
+/**
+ * A label that was suggested where another one is right.
+ */
+export type Confusion = { 
+/**
+ * What is right.
+ */
+truth: string, 
+/**
+ * What was suggested.
+ */
+suggested: string, 
+/**
+ * How often.
+ */
+count: number, 
+/**
+ * Some of the photos.
+ */
+photos: Array<number>, };
+
+/**
+ * A bin of the reliability curve.
+ */
+export type ReliabilityBin = { 
+/**
+ * Mean probability in it.
+ */
+probability: number, 
+/**
+ * Share that is right.
+ */
+share: number, 
+/**
+ * Pairs of photo and label in it.
+ */
+count: number, };
+
+/**
+ * Suggestions against the person's decisions.
+ */
+export type Evaluation = { 
+/**
+ * What computed: the model, and the edits of its projection if there are any.
+ */
+what: string, 
+/**
+ * Photos with decisions.
+ */
+photos: number, 
+/**
+ * One row a label.
+ */
+rows: Array<EvaluationRow>, 
+/**
+ * Over all pairs.
+ */
+micro: EvaluationMean | null, 
+/**
+ * Over the labels.
+ */
+macroMean: EvaluationMean | null, 
+/**
+ * Confusions, most first.
+ */
+confusions: Array<Confusion>, 
+/**
+ * Reliability of the probabilities.
+ */
+reliability: Array<ReliabilityBin>, 
+/**
+ * Expected calibration error.
+ */
+calibrationError: number | null, 
+/**
+ * Brier score.
+ */
+brier: number | null, };
+
+/**
+ * What an evaluation is asked for.
+ */
+export type EvaluationQuery = { 
+/**
+ * The measure that the best threshold maximises.
+ */
+measure: "f1" | "f0.5" | "f2", 
+/**
+ * What to put beside it.
+ */
+compare: CompareWith | null, };
+
+/**
+ * How a label differs between two runs.
+ */
+export type EvaluationDifference = { 
+/**
+ * The label; absent for the mean over labels.
+ */
+label: string | null, 
+/**
+ * F1 of the other less that of this.
+ */
+difference: Measured, };
+
+/**
+ * An evaluation, and another beside it.
+ */
+export type EvaluationReport = { 
+/**
+ * What is in use.
+ */
+this: Evaluation, 
+/**
+ * What it was compared with.
+ */
+other: Evaluation | null, 
+/**
+ * Where they differ.
+ */
+differences: Array<EvaluationDifference>, };
+
+/**
+ * A folder that is watched for photos.
+ */
+export type WatchedFolder = { 
+/**
+ * Whole path, as far as it is Unicode.
+ */
+path: string, 
+/**
+ * Whether it is there; a drive may be unplugged.
+ */
+present: boolean, 
+/**
+ * Photos in it and below.
+ */
+photos: number, 
+/**
+ * Its last whole scan, milliseconds since 1970.
+ */
+scannedMs: number | null, };
+
+/**
+ * The library.
+ */
+export type LibraryState = { 
+/**
+ * Its folder.
+ */
+path: string, 
+/**
+ * Why nothing can be written, if that is so.
+ */
+readOnly: string | null, 
+/**
+ * Photos.
+ */
+photos: number, 
+/**
+ * Files; more than photos where one photo lies in several places.
+ */
+files: number, 
+/**
+ * Photos of which no file is there.
+ */
+missing: number, 
+/**
+ * Photos that could not be read.
+ */
+failed: number, 
+/**
+ * Confirmed tags on photos.
+ */
+tags: number, 
+/**
+ * Photos marked to be set aside.
+ */
+marked: number, 
+/**
+ * Watched folders.
+ */
+watched: Array<WatchedFolder>, 
+/**
+ * Size of the library's own files in bytes.
+ */
+bytes: number, };
+
+/**
+ * Why photos stand together.
+ */
+export type NearKind = "sameContent" | "nearDuplicate" | "similar";
+
+/**
+ * A photo of a group.
+ */
+export type NearPhoto = { 
+/**
+ * The photo.
+ */
+id: number, 
+/**
+ * File name.
+ */
+name: string, 
+/**
+ * Whole path.
+ */
+path: string, 
+/**
+ * Pixels.
+ */
+width: number, 
+/**
+ * Pixels.
+ */
+height: number, 
+/**
+ * Size of the file in bytes.
+ */
+bytes: number, 
+/**
+ * Cosine to the one that is suggested to keep.
+ */
+cosine: number, 
+/**
+ * Bits of 64 in which the look differs from that one.
+ */
+lookDistance: number, 
+/**
+ * Whether it is the one that is suggested to keep.
+ */
+keep: boolean, 
+/**
+ * Whether a person marked it to be set aside.
+ */
+marked: boolean, };
+
+/**
+ * Photos that are nearly the same.
+ */
+export type NearGroup = { 
+/**
+ * Why they stand together.
+ */
+kind: NearKind, 
+/**
+ * The one to keep first.
+ */
+photos: Array<NearPhoto>, };
+
+/**
+ * Near duplicates of the library.
+ */
+export type NearReport = { 
+/**
+ * Groups, the most certain first, at most a thousand.
+ */
+groups: Array<NearGroup>, 
+/**
+ * All groups.
+ */
+total: number, 
+/**
+ * Photos that were compared.
+ */
+compared: number, };
+
+/**
+ * A photo unlike the others.
+ */
+export type Outlier = { 
+/**
+ * The photo.
+ */
+id: number, 
+/**
+ * File name.
+ */
+name: string, 
+/**
+ * Mean cosine to its ten nearest photos.
+ */
+similarity: number, 
+/**
+ * That, in standard deviations below the mean of all photos.
+ */
+deviations: number, 
+/**
+ * The nearest photo.
+ */
+nearest: number, 
+/**
+ * Cosine to it.
+ */
+nearestCosine: number, 
+/**
+ * Whether a person marked it to be set aside.
+ */
+marked: boolean, };
+
+/**
+ * Something about the library's files.
+ */
+export type Finding = { 
+/**
+ * What kind, as `thumbnailDamaged`.
+ */
+kind: string, 
+/**
+ * The file or folder.
+ */
+path: string, 
+/**
+ * In words.
+ */
+what: string, 
+/**
+ * Whether repair helps.
+ */
+repairable: boolean, };
+
+/**
+ * The result of checking the library.
+ */
+export type CheckReport = { 
+/**
+ * What was found, at most a thousand.
+ */
+findings: Array<Finding>, 
+/**
+ * All findings.
+ */
+total: number, 
+/**
+ * Things that were looked at.
+ */
+checked: number, 
+/**
+ * Whether they were repaired.
+ */
+repaired: boolean, };
+
+/**
+ * How sidecars are called.
+ */
+export type SidecarNaming = "nameExt" | "name";
+
+/**
+ * What wins where library and sidecar disagree.
+ */
+export type OnConflict = "ask" | "library" | "sidecar" | "union";
+
+/**
+ * How sidecars are written.
+ */
+export type SidecarOptions = { 
+/**
+ * The name of a new one; one that is there keeps its name.
+ */
+naming: SidecarNaming, 
+/**
+ * Whether `MicrosoftPhoto:LastKeywordXMP` is written too.
+ */
+microsoft: boolean, 
+/**
+ * Whether `mediapro:CatalogSets` is written too.
+ */
+mediapro: boolean, 
+/**
+ * Whether suggestions are written too, under their root.
+ */
+suggestions: boolean, 
+/**
+ * The root that suggestions stand under.
+ */
+root: string, 
+/**
+ * What wins.
+ */
+onConflict: OnConflict, };
+
+/**
+ * A tag that library and sidecar disagree about.
+ */
+export type SidecarConflict = { 
+/**
+ * The tag.
+ */
+tag: string, 
+/**
+ * Whether the library has it; the sidecar then does not.
+ */
+inLibrary: boolean, };
+
+/**
+ * What would be written beside one photo.
+ */
+export type SidecarPlan = { 
+/**
+ * The photo.
+ */
+photo: number, 
+/**
+ * The sidecar.
+ */
+path: string, 
+/**
+ * Whether it is there.
+ */
+exists: boolean, 
+/**
+ * Tags that it would get.
+ */
+adds: Array<string>, 
+/**
+ * Tags that it would lose.
+ */
+removes: Array<string>, 
+/**
+ * Where both have changed.
+ */
+conflicts: Array<SidecarConflict>, 
+/**
+ * The change of the text, as a unified diff.
+ */
+diff: string, };
+
+/**
+ * What writing sidecars would do, or did.
+ */
+export type SidecarReport = { 
+/**
+ * Those that change, at most two hundred.
+ */
+plans: Array<SidecarPlan>, 
+/**
+ * All that change.
+ */
+changed: number, 
+/**
+ * Those that are as they should be.
+ */
+unchanged: number, 
+/**
+ * Those with conflicts.
+ */
+conflicts: number, 
+/**
+ * Those that could not be read or written.
+ */
+failed: Array<PathProblem>, 
+/**
+ * Whether it was done.
+ */
+written: boolean, };
+
+/**
+ * Tags that sidecars and photos have and the library does not.
+ */
+export type SidecarFound = { 
+/**
+ * The photo.
+ */
+photo: number, 
+/**
+ * Where it was read.
+ */
+path: string, 
+/**
+ * Tags that are new.
+ */
+adds: Array<string>, 
+/**
+ * Tags that the person rejected here; they are left out unless asked for.
+ */
+rejected: Array<string>, };
+
+/**
+ * What reading sidecars would bring, or brought.
+ */
+export type SidecarReading = { 
+/**
+ * Photos with news, at most two hundred.
+ */
+found: Array<SidecarFound>, 
+/**
+ * All photos with news.
+ */
+photos: number, 
+/**
+ * Tags that are new.
+ */
+tags: number, 
+/**
+ * Sidecars that were read.
+ */
+sidecars: number, 
+/**
+ * Those that could not be read.
+ */
+failed: Array<PathProblem>, 
+/**
+ * Whether the tags were taken over.
+ */
+taken: boolean, };
+
+/**
  * All that a window needs to draw itself after a start or a reload.
  */
 export type Snapshot = { 
 /**
- * Photos in the order they came.
+ * Photos there are; which, a list says that is asked for.
  */
-photos: Array<PhotoRecord>, 
+photos: number, 
+/**
+ * Those that failed.
+ */
+failures: Array<Failure>, 
+/**
+ * Photos whose results are those of the model before.
+ */
+outdated: number, 
+/**
+ * The library; absent where photos are only on the table.
+ */
+library: LibraryState | null, 
 /**
  * Progress.
  */
@@ -2674,7 +3998,23 @@ failures: Array<Failure>, } | { "kind": "photosRemoved",
 /**
  * Which.
  */
-ids: Array<number>, } | { "kind": "photosWaiting", 
+ids: Array<number>, } | { "kind": "photosRescored", 
+/**
+ * The version that their indices belong to.
+ */
+labelsVersion: number, } | { "kind": "photosChanged", 
+/**
+ * Which; empty for any.
+ */
+ids: Array<number>, } | { "kind": "libraryChanged", 
+/**
+ * Now.
+ */
+library: LibraryState, } | { "kind": "reviewChanged", 
+/**
+ * Now.
+ */
+review: ReviewState, } | { "kind": "photosWaiting", 
 /**
  * Which.
  */

@@ -108,7 +108,7 @@ fn added(bench: &Workbench, command: &Inspect, common: &Common) -> Vec<Value> {
     }
     bench.add_paths(paths);
     wait(bench, common.quiet);
-    let photos = bench.snapshot().photos;
+    let photos = bench.photos();
     let failed = photos.iter().filter(|photo| photo.state == PhotoState::Failed);
     failed.filter_map(|photo| Some(json!({ "path": photo.path, "error": photo.problem.as_ref()?.message }))).collect()
 }
@@ -247,7 +247,7 @@ fn describe(bench: &Workbench, command: &Inspect, out: &mut Out<'_>) -> Result<(
     out.json["edited"] = json!(report.edited);
     out.put("projections", [&report.image, &report.text], &text::projections(&report));
     out.put("joint", &report.joint, &text::joint(&report.joint));
-    if !bench.snapshot().photos.is_empty() {
+    if !bench.photos().is_empty() {
         let collection = bench.collection_report()?;
         out.put("collection", &collection, &text::collection(&collection));
     }
@@ -296,7 +296,8 @@ fn direction(text: &str) -> Result<Direction, Failed> {
     })
 }
 
-fn compare_with(bench: &Workbench, other: &str) -> Result<CompareWith, Failed> {
+/// What `--compare` names.
+pub fn compare_with(bench: &Workbench, other: &str) -> Result<CompareWith, Failed> {
     if other == "unedited" {
         return Ok(CompareWith::Unedited);
     }

@@ -186,7 +186,7 @@ pub fn prior(report: &ProjectionReport, rows: &[PriorRow]) -> String {
 }
 
 fn names(bench: &Workbench) -> HashMap<PhotoId, String> {
-    bench.snapshot().photos.into_iter().map(|photo| (photo.id, photo.path)).collect()
+    bench.photos().into_iter().map(|photo| (photo.id, photo.path)).collect()
 }
 
 pub fn meaning(bench: &Workbench, along: &str, meaning: &Meaning) -> String {

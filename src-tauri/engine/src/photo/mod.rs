@@ -19,11 +19,11 @@ pub use picture::{Mode, Picture, jpeg_bytes};
 
 use format::{lowercase_extension, recognise};
 use source::Source;
-use std::fs::{self, File, Metadata};
+use std::fs::{self, File};
 use std::io::{self, Read};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
-use std::time::UNIX_EPOCH;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 /// What is refused before memory is taken for it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -103,21 +103,42 @@ pub struct Facts {
     pub modified_ms: Option<i64>,
 }
 
+/// A file as it was read, before it is decoded.
+#[derive(Debug)]
+pub struct FileBytes {
+    /// All of it.
+    pub bytes: Vec<u8>,
+    /// When it was last written, as asked before it was read.
+    pub modified: Option<SystemTime>,
+    extension: Option<String>,
+}
+
+impl FileBytes {
+    /// Reads a whole file, if it is one and not too large.
+    pub fn read(path: &Path, limits: &Limits) -> Result<Self, PhotoError> {
+        let metadata = fs::metadata(path).map_err(|source| unreadable(path, source))?;
+        // Asked before opening: opening a named pipe would wait for ever.
+        if !metadata.is_file() {
+            return Err(PhotoError::NotAFile { path: path.into() });
+        }
+        if metadata.len() > limits.bytes {
+            return Err(PhotoError::TooManyBytes { bytes: metadata.len(), limit: limits.bytes, path: path.into() });
+        }
+        let bytes = read(path, limits.bytes).map_err(|source| unreadable(path, source))?;
+        Ok(Self { bytes, modified: metadata.modified().ok(), extension: lowercase_extension(path) })
+    }
+
+    /// The photo in it.
+    pub fn decode(&self, limits: &Limits) -> Result<Photo, PhotoError> {
+        let mut photo = decode_named(&self.bytes, self.extension.as_deref(), limits)?;
+        photo.facts.modified_ms = self.modified.and_then(milliseconds);
+        Ok(photo)
+    }
+}
+
 /// Reads a photo from disk.
 pub fn open(path: &Path, limits: &Limits) -> Result<Photo, PhotoError> {
-    let metadata = fs::metadata(path).map_err(|source| unreadable(path, source))?;
-    // Asked before opening: opening a named pipe would wait for ever.
-    if !metadata.is_file() {
-        return Err(PhotoError::NotAFile { path: path.into() });
-    }
-    if metadata.len() > limits.bytes {
-        return Err(PhotoError::TooManyBytes { bytes: metadata.len(), limit: limits.bytes, path: path.into() });
-    }
-    let bytes = read(path, limits.bytes).map_err(|source| unreadable(path, source))?;
-    let extension = lowercase_extension(path);
-    let mut photo = decode_named(&bytes, extension.as_deref(), limits)?;
-    photo.facts.modified_ms = modified_ms(&metadata);
-    Ok(photo)
+    FileBytes::read(path, limits)?.decode(limits)
 }
 
 /// Reads a photo from memory. Without a file name, camera RAW that poses as plain TIFF is known by its tags only.
@@ -153,9 +174,8 @@ fn unreadable(path: &Path, source: io::Error) -> PhotoError {
     }
 }
 
-fn modified_ms(metadata: &Metadata) -> Option<i64> {
-    let since_1970 = metadata.modified().ok()?.duration_since(UNIX_EPOCH).ok()?;
-    i64::try_from(since_1970.as_millis()).ok()
+fn milliseconds(time: SystemTime) -> Option<i64> {
+    i64::try_from(time.duration_since(UNIX_EPOCH).ok()?.as_millis()).ok()
 }
 
 fn decode_named(bytes: &[u8], extension: Option<&str>, limits: &Limits) -> Result<Photo, PhotoError> {

@@ -5,11 +5,7 @@ use std::{path::PathBuf, sync::Arc};
 use cliploupe_engine::lab::{Context, Pooled, Table};
 
 use super::Base;
-use crate::{
-    messages::PhotoId,
-    workbench::Shared,
-    worker::{Scorer, Sentences},
-};
+use crate::{messages::PhotoId, sentences::Sentences, table::Pooled as Place, workbench::Shared, worker::Scorer};
 
 /// Photos with their pooled features, in the order in which they came.
 pub struct Photos {
@@ -19,6 +15,8 @@ pub struct Photos {
     pub paths: Vec<PathBuf>,
     /// `[photo, width]`.
     pub pooled: Arc<Pooled>,
+    /// Where each was read.
+    pub places: Vec<Place>,
 }
 
 /// Photos and labels of the loaded model.
@@ -87,19 +85,30 @@ fn photos(shared: &Shared, base: &Base, before: Option<&Arc<Photos>>) -> Arc<Pho
     let table = shared.table();
     let encoded = || {
         let current = table.iter().filter(|(_, row)| row.outdated.is_none());
-        current.filter_map(|(id, row)| Some((id, row, row.pooled.as_ref().filter(|pooled| pooled.len() == width)?)))
+        current.filter_map(|(id, row)| Some((id, row, row.pooled.as_ref()?)))
     };
-    // A photo that stays on the table keeps its features under one model.
+    // A photo that stays as it is keeps its feature under one model; one that was turned has another.
     if let Some(before) = before
         && encoded().map(|(id, ..)| id).eq(before.ids.iter().copied())
+        && encoded().zip(&before.places).all(|((.., place), before)| place.is_same_place(before))
     {
         return before.clone();
     }
-    let (mut ids, mut paths, mut values) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut ids, mut paths, mut places) = (Vec::new(), Vec::new(), Vec::new());
     for (id, row, pooled) in encoded() {
         ids.push(id);
         paths.push(row.path.clone());
-        values.extend_from_slice(pooled);
+        places.push(pooled.clone());
     }
-    Arc::new(Photos { ids, paths, pooled: Arc::new(Pooled::new(Table::new(width, values))) })
+    drop(table);
+    let (kept, values) = shared.features(&places, width);
+    let only_kept = |at: &usize| kept.binary_search(at).is_ok();
+    if kept.len() < ids.len() {
+        ids = (0..ids.len()).filter(only_kept).map(|at| ids[at]).collect();
+        paths = (0..paths.len()).filter(only_kept).map(|at| std::mem::take(&mut paths[at])).collect();
+    }
+    if kept.len() < places.len() {
+        places = kept.iter().map(|at| places[*at].clone()).collect();
+    }
+    Arc::new(Photos { ids, paths, places, pooled: Arc::new(Pooled::new(Table::new(width, values))) })
 }

@@ -64,11 +64,8 @@ mod tests {
     fn photos(paths: &[&str]) -> Photos {
         let count = paths.len();
         let ids = (0..count as u32).collect();
-        Photos {
-            ids,
-            paths: paths.iter().map(Into::into).collect(),
-            pooled: Arc::new(Pooled::new(Table::new(1, vec![0.0; count]))),
-        }
+        let pooled = Arc::new(Pooled::new(Table::new(1, vec![0.0; count])));
+        Photos { ids, paths: paths.iter().map(Into::into).collect(), pooled, places: Vec::new() }
     }
 
     #[test]

@@ -48,14 +48,7 @@ pub fn report(in_force: &InForce, at_hand: &AtHand) -> Result<CollectionReport, 
 /// Labels as one vector each: the mean of the pooled features of their sentences, and their direction.
 fn label_vectors(head: &Head, at_hand: &AtHand) -> Option<(Table, Table)> {
     let sentences = at_hand.sentences()?;
-    let width = sentences.pooled.columns();
-    let mean = |rows: &[f32]| {
-        (0..width)
-            .map(|i| rows.iter().skip(i).step_by(width).sum::<f32>() / sentences.templates as f32)
-            .collect::<Vec<_>>()
-    };
-    let means = sentences.pooled.values().chunks_exact(width * sentences.templates).flat_map(mean).collect();
-    Some((Table::new(width, means), Table::new(head.output_dim(), sentences.directions(head))))
+    Some((sentences.means(), Table::new(head.output_dim(), sentences.directions(head))))
 }
 
 fn side_figures(

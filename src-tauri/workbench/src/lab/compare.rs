@@ -28,7 +28,7 @@ use crate::{
     messages::{Comparison, Disagreement, LabelValue, PhotoId, Problem, Side, SideComparison},
     model_source::ModelSource,
     problem::of_load,
-    worker::{encode_labels, usable_templates},
+    sentences::{self, sentences_of},
 };
 
 /// Photos that another model encodes.
@@ -142,11 +142,8 @@ fn decoded(model: &Model, at_hand: &AtHand, rows: &[usize]) -> (Vec<usize>, Vec<
 
 fn label_directions(model: &Model, heads: &Heads, at_hand: &AtHand) -> Result<Vec<f32>, Problem> {
     let Some(scorer) = &at_hand.scorer else { return Ok(Vec::new()) };
-    let templates = usable_templates(&scorer.settings.templates);
-    let labels: Vec<&str> = scorer.labels().collect();
-    let pooled = encode_labels(model, &labels, &templates)?;
-    let directions = heads.text.apply(&pooled).unit();
-    Ok(cliploupe_engine::zero_shot::label_directions(directions.values(), templates.len(), heads.text.output_dim()))
+    let labels: Vec<_> = scorer.labels().map(|label| sentences_of(&scorer.settings, label.trim())).collect();
+    Ok(sentences::encode(model, &labels)?.directions(&heads.text))
 }
 
 /// Compares what two models make of the same photos and labels.

@@ -11,7 +11,7 @@ use cliploupe_engine::lab::{
 use super::{at_hand::AtHand, in_force::Base, nothing_at_hand, of_analysis, replacements::Put};
 use crate::{
     messages::{self, BiasDirection, Edit, EditKind, EditProblem, PhotoId, Problem, ProblemCode},
-    worker::Sentences,
+    sentences::Sentences,
 };
 
 impl From<messages::Side> for edit::Side {

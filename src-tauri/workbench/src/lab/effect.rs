@@ -9,7 +9,7 @@ use cliploupe_engine::{
 use super::{at_hand::AtHand, classes::Classes};
 use crate::{
     messages::{Flip, FlipArithmetic, GeometryFigures, LabEffect, Measures, Overlap, PhotoValue, SideBySide, TopLabel},
-    worker::Sentences,
+    sentences::Sentences,
 };
 
 /// Nearest neighbours that are compared.

@@ -21,7 +21,8 @@ use super::{Base, InForce, at_hand::AtHand};
 use crate::{
     messages::{ExportPlan, Problem, ProblemCode, SidePlan},
     problem::of_load,
-    worker::{encode_labels, test_pixels},
+    sentences::encode_sentences,
+    worker::test_pixels,
 };
 
 /// Photos that what was written is tried on.
@@ -106,8 +107,8 @@ impl Trial {
     pub fn by_heads(&self, model: &Model, heads: &Heads) -> [Vec<f32>; 2] {
         let pooled = read(model.clip.image_pooled(model.pixel_batch(self.pixels.clone()), &mut Probe::off()));
         let images = heads.image.apply(&Table::new(heads.image.input_dim(), pooled)).unit();
-        let texts =
-            encode_labels(model, &SENTENCES, &["{}".to_owned()]).ok().map(|pooled| heads.text.apply(&pooled).unit());
+        let texts = encode_sentences(model, &SENTENCES.map(str::to_owned)).ok();
+        let texts = texts.map(|pooled| heads.text.apply(&pooled).unit());
         [images.values().to_vec(), texts.map_or_else(Vec::new, |texts| texts.values().to_vec())]
     }
 

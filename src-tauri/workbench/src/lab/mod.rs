@@ -37,13 +37,13 @@ use self::{
 };
 use crate::{
     messages::{AblationReport, Problem, ProblemCode, ProjectionReport},
-    worker::Sentences,
+    sentences::Sentences,
 };
 
 /// The newest report, with the heads and the photos and labels that it is of.
 type KnownReport = (Arc<Heads>, Arc<AtHand>, ProjectionReport);
-/// The names of classes as sentences, with the model, the templates and the names that they are of.
-type KnownNames = ((u32, Vec<String>, Vec<String>), Arc<Sentences>);
+/// The names of classes as sentences, with the model and the sentences that they are of.
+type KnownNames = ((u32, Vec<Vec<String>>), Arc<Sentences>);
 
 /// What the lab keeps between two questions.
 #[derive(Default)]

@@ -17,7 +17,7 @@ use crate::{
         Judged, MeanSd, Measures, Problem, ProblemCode, TuneLoss, TuneOptions, TuneParts, TuneProgress, TuneReport,
         Verdict,
     },
-    worker::Sentences,
+    sentences::Sentences,
 };
 
 /// The photos that have a class, ready to be fitted to.

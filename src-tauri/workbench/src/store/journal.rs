@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, io, path::Path};
 use cliploupe_engine::files::Files;
 use serde::{Deserialize, Serialize};
 
-use crate::whole_file;
+use cliploupe_library::whole_file;
 
 /// A journal lists a handful of files.
 const MAX_JOURNAL_BYTES: u64 = 1 << 20;

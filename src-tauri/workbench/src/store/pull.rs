@@ -10,10 +10,9 @@ use super::{
     meter::Meter,
     strict,
 };
-use crate::{
-    messages::{Problem, Transfer, TransferState},
-    whole_file,
-};
+use cliploupe_library::whole_file;
+
+use crate::messages::{Problem, Transfer, TransferState};
 
 /// How a download ended, if nothing went wrong.
 #[derive(Debug)]

@@ -8,7 +8,9 @@ use std::{
 use cliploupe_engine::files::Files;
 use serde::{Deserialize, Serialize};
 
-use crate::{messages::InstalledFile, whole_file};
+use cliploupe_library::whole_file;
+
+use crate::messages::InstalledFile;
 
 /// Its file name.
 pub const RECORD: &str = "cliploupe.json";

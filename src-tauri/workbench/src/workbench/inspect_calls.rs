@@ -17,6 +17,8 @@ use cliploupe_engine::lab::{
 };
 
 use super::{Workbench, lock};
+use cliploupe_library::whole_file;
+
 use crate::{
     lab::{
         InForce, ablation_report,
@@ -35,7 +37,6 @@ use crate::{
         TuneReport, WorkbenchEvent,
     },
     model_source::ModelSource,
-    whole_file,
 };
 
 /// Photos that two pairs of heads are compared on at most.

@@ -31,7 +31,8 @@ use crate::{
         CollectionReport, Direction, Edit, FlipArithmetic, LabEffect, LabState, Meaning, PhotoId, PriorRow, Problem,
         ProblemCode, ProjectionReport, SideBySide, WorkbenchEvent,
     },
-    worker::{Control, Sentences, encode_labels, usable_templates},
+    sentences::{self, Sentences, sentences_of},
+    worker::Control,
 };
 
 impl Workbench {
@@ -99,13 +100,13 @@ impl Workbench {
 
     /// Encodes labels under the templates of the label set.
     pub(super) fn sentences(&self, labels: &[String]) -> Result<Sentences, Problem> {
-        let templates = usable_templates(&self.shared.labels().0.templates);
-        let labels = labels.to_vec();
-        self.ask(move |model| {
-            let names: Vec<&str> = labels.iter().map(|label| label.trim()).collect();
-            let pooled = encode_labels(model, &names, &templates)?;
-            Ok(Sentences { columns: (0..names.len() as u32).collect(), templates: templates.len(), pooled })
-        })?
+        let sentences = self.sentences_of(labels);
+        self.ask(move |model| sentences::encode(model, &sentences))?
+    }
+
+    fn sentences_of(&self, labels: &[String]) -> Vec<Vec<String>> {
+        let settings = self.shared.labels().0;
+        labels.iter().map(|label| sentences_of(&settings, label.trim())).collect()
     }
 
     /// Where heads that were tuned for a model are kept, if anything is remembered.
@@ -311,13 +312,14 @@ impl Workbench {
 
     /// The names of classes as sentences; kept, since every move of a slider measures the same classes.
     pub(super) fn class_names(&self, in_force: &InForce, classes: &Classes) -> Result<Arc<Sentences>, Problem> {
-        let key = (in_force.base.version, self.shared.labels().0.templates, classes.names.clone());
+        let sentences = self.sentences_of(&classes.names);
+        let key = (in_force.base.version, sentences.clone());
         if let Some((known, names)) = &*lock(&self.lab.class_names)
             && *known == key
         {
             return Ok(names.clone());
         }
-        let names = Arc::new(self.sentences(&classes.names)?);
+        let names = Arc::new(self.ask(move |model| sentences::encode(model, &sentences))??);
         *lock(&self.lab.class_names) = Some((key, names.clone()));
         Ok(names)
     }
@@ -386,18 +388,22 @@ impl super::Shared {
         let mut table = self.table();
         for (id, row) in at_hand.photos.ids.iter().zip(after.rows()) {
             if let Some(photo) = table.get_mut(*id).filter(|photo| photo.outdated.is_none()) {
-                photo.embedding = Some(row.to_vec());
+                photo.embedding = Some(row.into());
             }
         }
         // Photos that were encoded since are few.
         let width = now.heads.image.input_dim();
         for (id, row) in table.iter_mut().filter(|(_, row)| row.outdated.is_none()) {
-            if let Some(pooled) = row.pooled.as_ref().filter(|_| at_hand.photos.ids.binary_search(&id).is_err()) {
-                row.embedding =
-                    Some(now.heads.image.apply(&Table::new(width, pooled.clone())).unit().values().to_vec());
+            let is_new = || at_hand.photos.ids.binary_search(&id).is_err();
+            if let Some(pooled) =
+                row.pooled.as_ref().filter(|_| is_new()).and_then(|pooled| self.feature(pooled, width))
+            {
+                let embedding = now.heads.image.apply(&Table::new(width, pooled)).unit();
+                row.embedding = Some(embedding.values().into());
             }
         }
         drop(table);
+        self.forget_index();
         if let Some(scorer) = self.scorer() {
             *lock(&self.scorer) = Some(Arc::new(scorer.with_head(&now.heads.text, now.scoring())));
             self.rescore();
