@@ -1,14 +1,29 @@
 // The one interface between the window and the shell. `tauri.ts` is the real one, `fake.ts` a seeded made-up one.
 import type {
   AblationOptions, AblationReport, Ask, CollectionReport, CompareWith, Comparison, DeviceInfo, Direction, Edit, ExplainAbilities, Explained, Exported,
-  ExportForm, ExportPlan, FlipArithmetic, LabEffect, LabelSettings, LabState, MatrixFacts, MatrixSource, Meaning, ModelList, PhotoDetails, PriorRow,
-  ProjectionReport, SideBySide, Snapshot, TensorRow, Tile, TuneOptions, TuneReport, VerifyReport, WorkbenchEvent,
+  ExportForm, ExportPlan, FilterMenu, FlipArithmetic, HitExplained, LabEffect, LabelSettings, LabelSetVersion, LabState, MatrixFacts, MatrixSource,
+  Meaning, ModelList, PhotoDetails, PhotoListHead, PhotoQuery, PhotoRecord, PhotoSummary, PriorRow, ProjectionReport, SavedLabelSet, SideBySide,
+  Snapshot, TensorRow, Tile, TuneOptions, TuneReport, VerifyReport, WorkbenchEvent,
 } from "./bindings";
+import type { ReviewBackend } from "./reviewBackend";
+import type { ShelfBackend } from "./shelfBackend";
 
 /** What a native drag over the window is doing. Positions are CSS pixels. */
 export type DragState = { kind: "enter" | "over" | "leave" | "drop" };
 
+/** Photos by number, in order. A million of them are some megabytes, so that all there is to know of one is asked for when it is seen. */
+export interface PhotoList {
+  head: PhotoListHead;
+  ids: Uint32Array;
+  /** Width over height; 0 where it is not known yet. */
+  aspects: Float32Array;
+  /** Of a search, or of the label that the order is by. */
+  scores: Float32Array | null;
+}
+
 export interface Backend {
+  readonly review: ReviewBackend;
+  readonly shelf: ShelfBackend;
   /** Starts the stream of events and gives what there is now. */
   attach(onEvent: (event: WorkbenchEvent) => void): Promise<Snapshot>;
   /** Adds files and folders (recursive). Photos arrive as events. */
@@ -24,11 +39,40 @@ export interface Backend {
   cancel(): Promise<void>;
   /** Goes on with photos that were cancelled, or that failed. */
   retry(ids: number[]): Promise<void>;
+  /** Goes on with every photo that was cancelled. */
+  goOn(): Promise<void>;
+  /** Takes photos out of the library; their files stay, and so does what was decided about them. */
   remove(ids: number[]): Promise<void>;
+  /** Undoes that. */
+  restore(ids: number[]): Promise<void>;
+  /** Which photos, in which order. */
+  photoList(query: PhotoQuery): Promise<PhotoList>;
+  /** What the grid shows of photos, in the order asked for; those that are gone are left out. */
+  photoRecords(ids: number[]): Promise<PhotoRecord[]>;
+  /** Some photos in figures; null for all. */
+  photoSummary(ids: number[] | null): Promise<PhotoSummary>;
+  /** What filters can be set to. */
+  filterMenu(): Promise<FilterMenu>;
+  /** How each term of a search counts for a photo. */
+  explainHit(query: PhotoQuery, id: number): Promise<HitExplained>;
+  /** Says that a photo belongs to what was searched for, or does not; the cut-off learns from it. Null takes it back. */
+  markHit(query: PhotoQuery, id: number, belongs: boolean | null): Promise<void>;
   /** Replaces label set, templates, top-k and threshold; re-scores without encoding any photo again. Saved for the next start. */
   setLabels(settings: LabelSettings): Promise<void>;
   /** Asks for a text file with one label a line; null when cancelled. */
   loadLabelFile(): Promise<string[] | null>;
+  /** The label sets that were saved in the library. */
+  savedLabelSets(): Promise<SavedLabelSet[]>;
+  /** Saves the labels in use under a name, as a new version where the set has that name; resolves with the set. */
+  saveLabelSet(name: string): Promise<SavedLabelSet>;
+  /** Every version of a set, newest first. */
+  labelSetVersions(uid: string): Promise<LabelSetVersion[]>;
+  renameLabelSet(uid: string, name: string): Promise<void>;
+  removeLabelSet(uid: string): Promise<void>;
+  /** Asks for a place and writes a set there to be shared; its path, or null when cancelled. */
+  exportLabelSet(uid: string): Promise<string | null>;
+  /** Asks for a shared set and adds it, as a new version of a set that is here already; null when cancelled. */
+  importLabelSet(): Promise<SavedLabelSet | null>;
   details(id: number): Promise<PhotoDetails>;
   devices(): Promise<DeviceInfo[]>;
   /** `auto`, or a DeviceInfo id. The photos at hand are encoded again. */

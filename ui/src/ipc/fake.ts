@@ -1,39 +1,53 @@
 // A made-up shell for `npm run dev` in a plain browser: seeded photos, delays, progress and some failures.
-// `?photos=10000` starts with so many; `?failed=device` or `?failed=model` shows a device that fell back, or no model.
-// `fakeModels.ts` says what `?models=` shows.
-import type { Backend, DragState } from "./backend";
+// `?photos=400` imports so many; more than 20,000, or with `&import=none`, they are there from the start. `?table=1` is without a library.
+// `?failed=device` or `?failed=model` shows a device that fell back, or no model; `?search=fails` lets every other list fail.
+// `fakeModels.ts` says what `?models=` shows, and `fakeShelf.ts` what `?shelf=`.
+import type { Backend, DragState, PhotoList } from "./backend";
 import type {
   AblationOptions, AblationReport, Ask, CollectionReport, CompareWith, Comparison, DeviceInfo, Direction, Edit, EngineStatus, ExplainAbilities,
-  Explained, Exported, ExportForm, ExportPlan, FlipArithmetic, LabEffect, LabelSettings, LabState, MatrixFacts, MatrixSource, Meaning, ModelList,
-  PhotoDetails, PhotoFacts, PhotoStub, PriorRow, Problem, Progress, ProjectionReport, SideBySide, Snapshot, TensorRow, Tile, TuneOptions, TuneReport,
-  VerifyReport, WorkbenchEvent,
+  Explained, Exported, ExportForm, ExportPlan, Failure, FilterMenu, FlipArithmetic, HitExplained, LabEffect, LabelSettings, LabelSetVersion, LabState,
+  MatrixFacts, MatrixSource, Meaning, ModelList, PhotoDetails, PhotoQuery, PhotoRecord, PhotoStub, PhotoSummary, PriorRow, Problem, Progress,
+  ProjectionReport, SavedLabelSet, SideBySide, Snapshot, TensorRow, Tile, TuneOptions, TuneReport, VerifyReport, WorkbenchEvent,
 } from "./bindings";
 import { DEVICES, failureAt, LABEL_SETS, MODEL, TEMPLATE_SETS } from "./fakeData";
 import { FakeLab } from "./fakeLab";
+import { FakeLabelSets } from "./fakeLabelSets";
+import { FakeLibrary } from "./fakeLibrary";
 import { FakeModels, wait } from "./fakeModels";
 import { drawn, pictureOf } from "./fakePictures";
 import { FakeProjection } from "./fakeProjection";
+import { FakeReview } from "./fakeReview";
+import { FakeShelf } from "./fakeShelf";
 
 const BEAT_MS = 120;
 const LOADING_MS = 500;
 const SWITCHING_MS = 1600;
-const FOLDER = "/home/ada/Pictures/2024 Summer";
+/** Larger libraries are not imported before one's eyes. */
+const IMPORTED_MOST = 20_000;
+/** The lab, the projections and review look at so many photos. */
+const LOOKED_AT = 3000;
+const TAGGED_MOST = 20_000;
+const LISTING_MS = 12;
+/** What a person would have tagged photos with; some by path. */
+const TAGS: Record<string, string> = { cat: "animal/cat", flowers: "flower" };
 const NO_ADAPTER: Problem = { code: "device", params: { device: "NVIDIA GeForce RTX 3060", cause: "the self-test gave other numbers than the CPU" }, message: "self-test failed" };
 const NO_WEIGHTS: Problem = { code: "modelTensors", params: { path: "/models/vit-b-32", cause: "visual.proj is missing" }, message: "tensor visual.proj is missing" };
 
 export class FakeBackend implements Backend {
+  readonly review: FakeReview;
+  readonly shelf: FakeShelf;
   #send: (event: WorkbenchEvent) => void = () => undefined;
-  #photos = new Map<number, PhotoStub>();
+  #library: FakeLibrary;
+  #sets = new FakeLabelSets();
   #queue: number[] = [];
-  #failed = new Set<number>();
-  #labelled = new Set<number>();
-  #nextId = 1;
+  #stopped: number[] = [];
+  #lists = 0;
   #timer: ReturnType<typeof setInterval> | undefined;
   #done = 0;
   #total = 0;
   #startedAt = 0;
   #version = 1;
-  #settings: LabelSettings = { labels: [...(LABEL_SETS[0]?.labels ?? [])], templates: ["a photo of a {}"], topK: 5, threshold: MODEL.defaultThreshold };
+  #settings: LabelSettings = { labels: [...(LABEL_SETS[0]?.labels ?? [])], templates: ["a photo of a {}"], topK: 5, threshold: MODEL.defaultThreshold, prompts: {}, set: null };
   #engine: EngineStatus;
   #perBeat: number;
   #models: FakeModels;
@@ -51,28 +65,46 @@ export class FakeBackend implements Backend {
     };
     this.#perBeat = Number(query.get("rate") ?? 86) * (BEAT_MS / 1000);
     this.#models = new FakeModels(query, (event) => this.#send(event));
+    this.shelf = new FakeShelf(query, (event) => this.#send(event));
+    const photos = () => this.#library.scored(LOOKED_AT);
     this.#lab = new FakeLab(query, (event) => this.#send(event), {
-      photos: () => [...this.#labelled].flatMap((id) => this.#photos.get(id) ?? []),
+      photos: () => photos().map((id) => this.#library.stub(id)),
       labels: () => this.#settings.labels,
       model: () => this.#engine.model,
-      rescore: () => this.#score([...this.#labelled]),
+      rescore: () => this.#rescored(),
     });
     this.#projection = new FakeProjection(query, {
-      photos: () => [...this.#labelled].flatMap((id) => this.#photos.get(id) ?? []),
+      photos: () => photos().map((id) => this.#library.stub(id)),
       labels: () => this.#settings.labels,
       isEdited: () => this.#lab.isEdited(),
+    });
+    this.review = new FakeReview(query, (event) => this.#send(event), {
+      photos,
+      labels: () => this.#settings.labels,
+      model: () => this.#engine.model?.name ?? MODEL.name,
+    });
+    this.#library = new FakeLibrary(query, {
+      settings: () => this.#settings,
+      best: (id) => this.#lab.best(id, this.#settings.labels),
+      tagsOf: (id) => this.review.tagsOf(id),
+      tagged: () => this.review.tagged(),
     });
   }
 
   async attach(onEvent: (event: WorkbenchEvent) => void): Promise<Snapshot> {
     this.#send = onEvent;
     const wished = Number(this.query.get("photos") ?? 0);
+    const isThere = wished > IMPORTED_MOST || this.query.get("import") === "none";
+    if (isThere) this.#settle(wished);
     setTimeout(() => {
       this.#send({ kind: "engine", engine: this.#engine });
-      if (wished > 0) this.#add(wished);
+      if (wished > 0 && !isThere) this.#add(wished);
     }, LOADING_MS);
     return {
-      photos: [],
+      photos: this.#library.count,
+      failures: this.#failures(),
+      outdated: 0,
+      library: this.query.has("table") ? null : this.shelf.facts,
       progress: this.#progress("idle"),
       engine: { state: "loading", model: null, device: null, problem: null },
       labels: this.#settings,
@@ -109,22 +141,89 @@ export class FakeBackend implements Backend {
   async cancel(): Promise<void> {
     clearInterval(this.#timer);
     this.#timer = undefined;
-    this.#queue = [];
+    this.#stopped.push(...this.#queue.splice(0));
     this.#send({ kind: "progress", progress: this.#progress("cancelled") });
   }
 
   async retry(ids: number[]): Promise<void> {
-    for (const id of ids) this.#failed.delete(id);
+    this.#library.retry(ids);
     this.#enqueue(ids);
   }
 
+  async goOn(): Promise<void> {
+    this.#enqueue(this.#stopped.splice(0));
+  }
+
   async remove(ids: number[]): Promise<void> {
-    for (const id of ids) {
-      this.#photos.delete(id);
-      this.#labelled.delete(id);
-    }
-    this.#queue = this.#queue.filter((id) => this.#photos.has(id));
+    this.#library.remove(ids);
+    this.#queue = this.#queue.filter((id) => this.#library.has(id));
     this.#send({ kind: "photosRemoved", ids });
+  }
+
+  async restore(ids: number[]): Promise<void> {
+    this.#send({ kind: "photosAdded", photos: this.#library.restore(ids) });
+  }
+
+  async photoList(query: PhotoQuery): Promise<PhotoList> {
+    await wait(LISTING_MS);
+    this.#lists += 1;
+    if (this.query.get("search") === "fails" && this.#lists % 2 === 0) throw NO_WEIGHTS;
+    return this.#library.list(query);
+  }
+
+  async photoRecords(ids: number[]): Promise<PhotoRecord[]> {
+    await wait(LISTING_MS);
+    return this.#library.records(ids);
+  }
+
+  async photoSummary(ids: number[] | null): Promise<PhotoSummary> {
+    await wait(LISTING_MS);
+    return this.#library.summary(ids);
+  }
+
+  async filterMenu(): Promise<FilterMenu> {
+    await wait(LISTING_MS);
+    return this.#library.menu();
+  }
+
+  async explainHit(query: PhotoQuery, id: number): Promise<HitExplained> {
+    await wait(LISTING_MS);
+    return this.#library.explain(query, id);
+  }
+
+  async markHit(query: PhotoQuery, id: number, belongs: boolean | null): Promise<void> {
+    this.#library.mark(query, id, belongs);
+  }
+
+  savedLabelSets(): Promise<SavedLabelSet[]> {
+    return this.#sets.list();
+  }
+
+  async saveLabelSet(name: string): Promise<SavedLabelSet> {
+    const saved = await this.#sets.save(name, this.#settings);
+    this.#settings = { ...this.#settings, set: { uid: saved.uid, name: saved.name, version: saved.version } };
+    this.#send({ kind: "labels", labels: this.#settings, labelsVersion: this.#version, problems: [] });
+    return saved;
+  }
+
+  labelSetVersions(uid: string): Promise<LabelSetVersion[]> {
+    return this.#sets.versions(uid);
+  }
+
+  renameLabelSet(uid: string, name: string): Promise<void> {
+    return this.#sets.rename(uid, name);
+  }
+
+  removeLabelSet(uid: string): Promise<void> {
+    return this.#sets.remove(uid);
+  }
+
+  async exportLabelSet(_uid: string): Promise<string | null> {
+    return "/home/ada/birds.labels.json";
+  }
+
+  importLabelSet(): Promise<SavedLabelSet | null> {
+    return this.#sets.import();
   }
 
   async setLabels(settings: LabelSettings): Promise<void> {
@@ -134,7 +233,7 @@ export class FakeBackend implements Backend {
       label.includes("☓") ? [{ index, label, problem: { code: "badLabel", params: { cause: "empty" }, message: "empty label" } as Problem }] : [],
     );
     this.#send({ kind: "labels", labels: settings, labelsVersion: this.#version, problems });
-    setTimeout(() => this.#score([...this.#labelled]), 40);
+    setTimeout(() => this.#rescored(), 40);
   }
 
   async loadLabelFile(): Promise<string[] | null> {
@@ -142,10 +241,14 @@ export class FakeBackend implements Backend {
   }
 
   async details(id: number): Promise<PhotoDetails> {
-    await new Promise((resolve) => setTimeout(resolve, 20));
-    const stub = this.#photos.get(id) ?? { id, name: "", path: "" };
-    const problem = this.#failed.has(id) ? (failureAt(id)?.problem ?? null) : null;
-    return { ...stub, facts: problem ? null : factsOf(id), scores: this.#labelled.has(id) ? this.#lab.scores(id, this.#settings.labels) : [], problem };
+    await wait(20);
+    const [record] = this.#library.records([id]);
+    const problem = record?.problem ?? null;
+    return {
+      ...this.#library.stub(id), facts: problem ? null : this.#library.facts(id),
+      scores: this.#library.isScored(id) ? this.#lab.scores(id, this.#settings.labels) : [], problem,
+      files: this.#library.filesOf(id), decisions: this.review.decisionsOf(id), suggestions: this.review.suggestionsOf(id),
+    };
   }
 
   async devices(): Promise<DeviceInfo[]> {
@@ -156,7 +259,7 @@ export class FakeBackend implements Backend {
     const active = DEVICES.find((device) => device.id === (id === "auto" ? "gpu:0" : id)) ?? DEVICES[0];
     if (!active) return;
     this.#tellEngine({ device: { chosen: id, active, agreement: null, fellBack: null } });
-    this.#enqueue([...this.#labelled], true);
+    this.#enqueue(this.#library.scored(IMPORTED_MOST), true);
   }
 
   async chooseModelFolder(): Promise<boolean> {
@@ -180,7 +283,7 @@ export class FakeBackend implements Backend {
     }
     this.#models.use(name);
     this.#tellEngine({ state: "ready", model: this.#models.infoOf(name), problem: null });
-    this.#enqueue([...this.#labelled], true);
+    this.#enqueue(this.#library.scored(IMPORTED_MOST), true);
   }
 
   pullModel(name: string): Promise<void> {
@@ -378,20 +481,29 @@ export class FakeBackend implements Backend {
     };
   }
 
-  #add(count: number, paths: string[] = []): void {
-    const photos = Array.from({ length: count }, (_, offset): PhotoStub => {
-      const id = this.#nextId++;
-      const name = paths[offset]?.split("/").at(-1) ?? failureAt(id)?.name ?? `DSC_${String(4000 + id).padStart(5, "0")}.jpg`;
-      return { id, name, path: paths[offset] ?? `${this.#folderOf(id)}/${name}` };
-    });
-    for (const photo of photos) this.#photos.set(photo.id, photo);
-    this.#send({ kind: "photosAdded", photos });
-    this.#enqueue(photos.map((photo) => photo.id));
+  /** A library that was there before: read, scored, and some of it tagged. */
+  #settle(count: number): void {
+    this.#library.settle(count);
+    const tagged = new Map<string, number[]>();
+    for (let id = 1; id <= Math.min(count, TAGGED_MOST); id++) {
+      const { scene } = pictureOf(id);
+      const tag = TAGS[scene] ?? scene;
+      if (id % 5 === 0 && failureAt(id) === null) tagged.set(tag, [...(tagged.get(tag) ?? []), id]);
+    }
+    for (const [tag, ids] of tagged) this.review.seed(tag, ids);
   }
 
-  /** Folders named after what is on their photos, which makes classes of them. */
-  #folderOf(id: number): string {
-    return this.query.get("classes") === "none" ? FOLDER : `${FOLDER}/${pictureOf(id).scene}`;
+  #failures(): Failure[] {
+    return this.#library.failures.flatMap((id) => {
+      const problem = failureAt(id)?.problem;
+      return problem ? [{ ...this.#library.stub(id), problem }] : [];
+    });
+  }
+
+  #add(count: number, paths: string[] = []): void {
+    const photos: PhotoStub[] = this.#library.add(count, paths);
+    this.#send({ kind: "photosAdded", photos });
+    this.#enqueue(photos.map((photo) => photo.id));
   }
 
   #tellEngine(change: Partial<EngineStatus>): void {
@@ -423,6 +535,7 @@ export class FakeBackend implements Backend {
   #beat(): void {
     const batch = this.#queue.splice(0, Math.max(1, Math.round(this.#perBeat)));
     const good = batch.filter((id) => failureAt(id) === null);
+    this.#library.read(good);
     for (const id of batch) this.#fail(id);
     this.#send({ kind: "photosDecoded", photos: good.map((id) => ({ id, ...sizeOf(id) })) });
     setTimeout(() => this.#score(good), BEAT_MS * 1.5);
@@ -438,23 +551,25 @@ export class FakeBackend implements Backend {
 
   #fail(id: number): void {
     const failure = failureAt(id);
-    const stub = this.#photos.get(id);
-    if (!failure || !stub) return;
-    this.#failed.add(id);
-    this.#send({ kind: "photosFailed", failures: [{ ...stub, problem: failure.problem }] });
+    if (!failure || !this.#library.has(id)) return;
+    this.#library.fail(id);
+    this.#send({ kind: "photosFailed", failures: [{ ...this.#library.stub(id), problem: failure.problem }] });
   }
 
   #score(ids: number[]): void {
-    const present = ids.filter((id) => this.#photos.has(id));
-    for (const id of present) this.#labelled.add(id);
+    const present = this.#library.score(ids);
     this.#send({ kind: "photosScored", labelsVersion: this.#version, photos: present.map((id) => this.#lab.best(id, this.#settings.labels)) });
+  }
+
+  #rescored(): void {
+    this.#send({ kind: "photosRescored", labelsVersion: this.#version });
   }
 
   #progress(phase: Progress["phase"]): Progress {
     const secs = (performance.now() - this.#startedAt) / 1000;
     const rate = this.#done > 0 && secs > 0 ? this.#done / secs : null;
     return {
-      phase, done: this.#done, total: this.#total, failed: this.#failed.size,
+      phase, done: this.#done, total: this.#total, failed: this.#library.failures.length,
       ratePerSec: phase === "working" ? rate : null,
       secsLeft: phase === "working" && rate !== null ? (this.#total - this.#done) / rate : null,
     };
@@ -464,11 +579,4 @@ export class FakeBackend implements Backend {
 function sizeOf(id: number): { width: number; height: number } {
   const { width, height } = pictureOf(id);
   return { width, height };
-}
-
-function factsOf(id: number): PhotoFacts {
-  return {
-    ...sizeOf(id), format: "JPEG", bytes: 3_200_000 + id * 7351, modifiedMs: 1_719_990_000_000 + id * 61_000, takenMs: 1_719_900_000_000 + id * 60_000,
-    camera: "FUJIFILM X-T4", colour: "rgb", bits: 8, alpha: false, orientation: id % 5 === 0 ? 6 : 1,
-  };
 }

@@ -1,14 +1,20 @@
 // The real shell: commands by `invoke`, events through one channel, pictures through the `photo` scheme.
 import { Channel, convertFileSrc, invoke } from "@tauri-apps/api/core";
 import { getCurrentWebview } from "@tauri-apps/api/webview";
-import type { Backend, DragState } from "./backend";
+import type { Backend, DragState, PhotoList } from "./backend";
 import type {
   AblationOptions, AblationReport, Ask, CollectionReport, CompareWith, Comparison, DeviceInfo, Direction, Edit, ExplainAbilities, Explained, Exported,
-  ExportForm, ExportPlan, FlipArithmetic, LabEffect, LabelSettings, LabState, MatrixFacts, MatrixSource, Meaning, ModelList, PhotoDetails, PriorRow,
-  ProjectionReport, SideBySide, Snapshot, TensorRow, Tile, TuneOptions, TuneReport, VerifyReport, WorkbenchEvent,
+  ExportForm, ExportPlan, FilterMenu, FlipArithmetic, HitExplained, LabEffect, LabelSettings, LabelSetVersion, LabState, MatrixFacts, MatrixSource,
+  Meaning, ModelList, PhotoDetails, PhotoListHead, PhotoQuery, PhotoRecord, PhotoSummary, PriorRow, ProjectionReport, SavedLabelSet, SideBySide,
+  Snapshot, TensorRow, Tile, TuneOptions, TuneReport, VerifyReport, WorkbenchEvent,
 } from "./bindings";
+import { TauriReview } from "./tauriReview";
+import { TauriShelf } from "./tauriShelf";
 
 export class TauriBackend implements Backend {
+  readonly review = new TauriReview();
+  readonly shelf = new TauriShelf();
+
   attach(onEvent: (event: WorkbenchEvent) => void): Promise<Snapshot> {
     const channel = new Channel<WorkbenchEvent>();
     channel.onmessage = onEvent;
@@ -43,8 +49,68 @@ export class TauriBackend implements Backend {
     return invoke("retry", { ids });
   }
 
+  goOn(): Promise<void> {
+    return invoke("go_on");
+  }
+
   remove(ids: number[]): Promise<void> {
     return invoke("remove", { ids });
+  }
+
+  restore(ids: number[]): Promise<void> {
+    return invoke("restore", { ids });
+  }
+
+  async photoList(query: PhotoQuery): Promise<PhotoList> {
+    return photoListFrom(await invoke<ArrayBuffer>("photo_list", { query }));
+  }
+
+  photoRecords(ids: number[]): Promise<PhotoRecord[]> {
+    return invoke("photo_records", { ids });
+  }
+
+  photoSummary(ids: number[] | null): Promise<PhotoSummary> {
+    return invoke("photo_summary", { ids });
+  }
+
+  filterMenu(): Promise<FilterMenu> {
+    return invoke("filter_menu");
+  }
+
+  explainHit(query: PhotoQuery, id: number): Promise<HitExplained> {
+    return invoke("explain_hit", { query, id });
+  }
+
+  markHit(query: PhotoQuery, id: number, belongs: boolean | null): Promise<void> {
+    return invoke("mark_hit", { query, id, belongs });
+  }
+
+  savedLabelSets(): Promise<SavedLabelSet[]> {
+    return invoke("saved_label_sets");
+  }
+
+  saveLabelSet(name: string): Promise<SavedLabelSet> {
+    return invoke("save_label_set", { name });
+  }
+
+  labelSetVersions(uid: string): Promise<LabelSetVersion[]> {
+    return invoke("label_set_versions", { uid });
+  }
+
+  renameLabelSet(uid: string, name: string): Promise<void> {
+    return invoke("rename_label_set", { uid, name });
+  }
+
+  removeLabelSet(uid: string): Promise<void> {
+    return invoke("remove_label_set", { uid });
+  }
+
+  exportLabelSet(uid: string): Promise<string | null> {
+    return invoke("export_label_set", { uid });
+  }
+
+  importLabelSet(): Promise<SavedLabelSet | null> {
+    return invoke("import_label_set");
   }
 
   setLabels(settings: LabelSettings): Promise<void> {
@@ -258,4 +324,18 @@ export class TauriBackend implements Backend {
   onDrag(listener: (state: DragState) => void): Promise<() => void> {
     return getCurrentWebview().onDragDropEvent(({ payload }) => listener({ kind: payload.type }));
   }
+}
+
+/** The head as JSON behind its length, padded to whole words, then ids, aspects and, if there are any, scores. */
+function photoListFrom(buffer: ArrayBuffer): PhotoList {
+  const [length = 0] = new Uint32Array(buffer, 0, 1);
+  const head = JSON.parse(new TextDecoder().decode(new Uint8Array(buffer, 4, length))) as PhotoListHead;
+  const { count } = head;
+  const start = 4 + Math.ceil(length / 4) * 4;
+  return {
+    head,
+    ids: new Uint32Array(buffer, start, count),
+    aspects: new Float32Array(buffer, start + 4 * count, count),
+    scores: head.scored ? new Float32Array(buffer, start + 8 * count, count) : null,
+  };
 }

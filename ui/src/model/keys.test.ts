@@ -19,6 +19,10 @@ describe("chord", () => {
   it("asks_the_screen_what_a_key_means", () => {
     expect(shortcutFor("delete", "models")).toBe("modelRemove");
     expect(shortcutFor("l", "models")).toBeNull();
+    expect(["a", "r", "s", "space", "arrowright", "arrowleft", "u", "mod+z", "mod+shift+z"].map((pressed) => shortcutFor(pressed, "review"))).toEqual([
+      "reviewAccept", "reviewReject", "reviewSkip", "reviewSkip", "reviewSkip", "reviewBack", "reviewUndo", "reviewUndo", "reviewRedo",
+    ]);
+    expect([shortcutFor("v", "photos"), shortcutFor("a", "photos")]).toEqual(["review", null]);
     expect([shortcutFor("/", "photos"), shortcutFor("mod+k", "models")]).toEqual(["find", "find"]);
   });
 });

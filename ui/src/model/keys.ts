@@ -11,6 +11,10 @@ export const SHORTCUTS = {
   edges: ["home", "end", "pageup", "pagedown"],
   large: ["space", "enter"],
   remove: ["delete"],
+  tag: ["t"],
+  searchPhoto: ["s"],
+  belongs: ["plus"],
+  belongsNot: ["minus"],
   filterLabel: ["1–9"],
   labels: ["l"],
   inspector: ["i"],
@@ -21,11 +25,23 @@ export const SHORTCUTS = {
   labUndo: ["mod+z"],
   labRedo: ["mod+shift+z", "mod+y"],
   labMove: ["alt+updown"],
+  reviewAccept: ["a"],
+  reviewReject: ["r"],
+  reviewSkip: ["s", "space", "arrowright"],
+  reviewBack: ["arrowleft"],
+  reviewUndo: ["u", "mod+z"],
+  reviewRedo: ["mod+shift+z", "mod+y"],
   modelMove: ["updown"],
   modelEdges: ["home", "end", "pageup", "pagedown"],
   modelOpen: ["enter"],
   modelRemove: ["delete"],
+  shelfMove: ["arrows"],
+  shelfMark: ["x"],
+  shelfMarkGroup: ["shift+x"],
+  shelfCompare: ["enter"],
   photos: ["g"],
+  review: ["v"],
+  shelf: ["b"],
   projection: ["p"],
   models: ["d"],
   shortcuts: ["?"],
@@ -34,11 +50,11 @@ export const SHORTCUTS = {
 
 export type ShortcutId = keyof typeof SHORTCUTS;
 
-export const SCREENS = ["photos", "projection", "models"] as const;
+export const SCREENS = ["photos", "review", "shelf", "projection", "models"] as const;
 export type Screen = (typeof SCREENS)[number];
 
 export interface ShortcutGroup {
-  id: "add" | "grid" | "labels" | "edits" | "matrix" | "models" | "window";
+  id: "add" | "grid" | "labels" | "review" | "edits" | "matrix" | "models" | "shelf" | "window";
   /** The screen on which its keys mean this; none for every screen. */
   screen: Screen | null;
   shortcuts: readonly ShortcutId[];
@@ -46,12 +62,14 @@ export interface ShortcutGroup {
 
 export const SHORTCUT_GROUPS: readonly ShortcutGroup[] = [
   { id: "add", screen: null, shortcuts: ["openFiles", "openFolder", "paste"] },
-  { id: "grid", screen: "photos", shortcuts: ["move", "extend", "edges", "selectAll", "large", "remove"] },
+  { id: "grid", screen: "photos", shortcuts: ["move", "extend", "edges", "selectAll", "large", "tag", "searchPhoto", "belongs", "belongsNot", "remove"] },
   { id: "labels", screen: "photos", shortcuts: ["labels", "filterLabel", "undo"] },
+  { id: "review", screen: "review", shortcuts: ["reviewAccept", "reviewReject", "reviewSkip", "reviewBack", "reviewUndo", "reviewRedo"] },
   { id: "edits", screen: "projection", shortcuts: ["labUndo", "labRedo", "labMove"] },
   { id: "matrix", screen: "projection", shortcuts: ["mapMove", "mapPan", "mapZoom"] },
   { id: "models", screen: "models", shortcuts: ["modelMove", "modelEdges", "modelOpen", "modelRemove"] },
-  { id: "window", screen: null, shortcuts: ["photos", "projection", "models", "find", "inspector", "shortcuts", "close"] },
+  { id: "shelf", screen: "shelf", shortcuts: ["shelfMove", "shelfMark", "shelfMarkGroup", "shelfCompare"] },
+  { id: "window", screen: null, shortcuts: ["photos", "review", "shelf", "projection", "models", "find", "inspector", "shortcuts", "close"] },
 ];
 
 export interface KeyPress {
@@ -62,7 +80,7 @@ export interface KeyPress {
   altKey: boolean;
 }
 
-const NAMED: Record<string, string> = { " ": "space", backspace: "delete" };
+const NAMED: Record<string, string> = { " ": "space", backspace: "delete", "+": "plus", "-": "minus" };
 
 /** `mod+shift+o`, `l`, `?`, `3`; `mod` is ⌘ on a Mac and Ctrl elsewhere. */
 export function chord(press: KeyPress, isMac: boolean): string {
@@ -86,7 +104,7 @@ export function digitIndex(pressed: string): number | null {
 
 const MAC_GLYPHS: Record<string, string> = { mod: "⌘", shift: "⇧", alt: "⌥" };
 const GLYPHS: Record<string, string> = {
-  mod: "Ctrl", shift: "Shift", alt: "Alt", arrows: "← ↑ → ↓", updown: "↑ ↓", escape: "Esc", delete: "Del", enter: "Enter", home: "Home", end: "End", plus: "+", minus: "−", pageup: "PgUp", pagedown: "PgDn",
+  mod: "Ctrl", shift: "Shift", alt: "Alt", arrows: "← ↑ → ↓", updown: "↑ ↓", arrowleft: "←", arrowright: "→", escape: "Esc", delete: "Del", enter: "Enter", home: "Home", end: "End", plus: "+", minus: "−", pageup: "PgUp", pagedown: "PgDn",
 };
 
 /** A chord's keycaps, as printed on the keyboard; the space bar has no print and comes from the catalogue. */

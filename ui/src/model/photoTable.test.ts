@@ -1,95 +1,106 @@
 import { beforeEach, describe, expect, it } from "vitest";
-import type { Failure } from "../ipc/bindings";
+import type { Failure, PhotoRecord } from "../ipc/bindings";
 import { PhotoTable } from "./photoTable";
 
 const stub = (id: number) => ({ id, name: `${id}.jpg`, path: `/p/${id}.jpg` });
 const failure = (id: number): Failure => ({ ...stub(id), problem: { code: "emptyFile", params: {}, message: "" } });
+const record = (id: number, change: Partial<PhotoRecord> = {}): PhotoRecord => ({
+  ...stub(id), state: "labelled", width: 3, height: 2, best: [{ label: 0, score: 0.9 }], problem: null, tags: [], missing: false, files: 1, ...change,
+});
 
 describe("PhotoTable", () => {
   let table: PhotoTable;
   beforeEach(() => {
-    table = new PhotoTable();
+    table = new PhotoTable(undefined, 5);
     table.useLabels(1, ["cat", "dog"]);
-    table.add([stub(1), stub(2)]);
+    table.rescored(1);
+    table.put([record(1), record(2)]);
   });
+  const best = (id: number) => table.get(id)?.best;
 
-  it("keeps_photos_in_the_order_they_came", () => {
-    table.add([stub(9), stub(3)]);
-    expect(table.photos().map((photo) => photo.id)).toEqual([1, 2, 9, 3]);
-  });
-
-  it("adds_a_photo_once", () => {
-    table.add([stub(1)]);
-    expect(table.photos()).toHaveLength(2);
+  it("forgets_the_photos_that_were_looked_at_longest_ago", () => {
+    table.put([record(3), record(4), record(5)]);
+    table.get(1);
+    table.put([record(6), record(7)]);
+    expect([1, 2, 3, 4, 5, 6, 7].filter((id) => !table.needs(id))).toEqual([1, 4, 5, 6, 7]);
+    expect(table.size).toBe(5);
+    expect(table.get(2)).toBeUndefined();
   });
 
   it("replaces_only_the_photo_that_changed", () => {
-    const [first, second] = table.photos();
+    const [first, second] = [table.get(1), table.get(2)];
     table.decoded([{ id: 1, width: 30, height: 20 }]);
     expect(table.get(1)).not.toBe(first);
     expect(table.get(2)).toBe(second);
   });
 
+  it("takes_no_news_of_photos_that_nobody_looks_at", () => {
+    table.decoded([{ id: 9, width: 30, height: 20 }]);
+    table.scored(1, [{ id: 9, best: [] }]);
+    expect([table.get(9), table.size]).toEqual([undefined, 2]);
+  });
+
+  it("shows_a_new_photo_at_once_and_asks_for_the_rest_of_it", () => {
+    table.add([stub(8)]);
+    expect(table.get(8)).toMatchObject({ name: "8.jpg", state: "waiting", tags: [] });
+    expect(table.needs(8)).toBe(true);
+  });
+
   it("names_labels_by_the_list_of_their_version", () => {
     table.useLabels(2, ["dog", "bird"]);
-    table.scored(1, [{ id: 1, best: [{ label: 0, score: 0.9 }] }]);
+    table.scored(1, [{ id: 1, best: [{ label: 1, score: 0.9 }] }]);
     table.scored(2, [{ id: 2, best: [{ label: 0, score: 0.8 }] }]);
-    expect(table.get(1)?.best).toEqual([{ label: "cat", score: 0.9 }]);
-    expect(table.get(2)?.best).toEqual([{ label: "dog", score: 0.8 }]);
+    expect([best(1), best(2)]).toEqual([[{ label: "dog", score: 0.9 }], [{ label: "dog", score: 0.8 }]]);
   });
 
-  it("ignores_scores_of_an_older_list_that_come_late", () => {
+  it("names_an_answer_by_the_list_it_was_asked_for", () => {
+    table.useLabels(2, ["dog", "bird"]);
+    table.rescored(2);
+    table.put([record(3)], 1);
+    table.put([record(4)]);
+    expect([best(3), best(4)]).toEqual([[{ label: "cat", score: 0.9 }], [{ label: "dog", score: 0.9 }]]);
+  });
+
+  it("keeps_newer_scores_that_were_told_while_an_older_answer_was_on_its_way", () => {
     table.useLabels(2, ["dog"]);
     table.scored(2, [{ id: 1, best: [{ label: 0, score: 0.8 }] }]);
-    table.scored(1, [{ id: 1, best: [{ label: 0, score: 0.9 }] }]);
-    expect(table.get(1)?.best).toEqual([{ label: "dog", score: 0.8 }]);
+    table.put([record(1, { tags: ["x"] })], 1);
+    table.scored(1, [{ id: 1, best: [{ label: 0, score: 0.1 }] }]);
+    expect(table.get(1)).toMatchObject({ best: [{ label: "dog", score: 0.8 }], tags: ["x"] });
   });
 
-  it("keeps_old_results_and_marks_them_until_new_ones_come", () => {
-    table.scored(1, [{ id: 1, best: [{ label: 0, score: 0.9 }] }]);
+  it("keeps_what_it_has_when_all_is_scored_anew_and_asks_again", () => {
+    table.useLabels(2, ["dog"]);
+    table.rescored(2);
+    expect([best(1), table.needs(1), table.needs(2)]).toEqual([[{ label: "cat", score: 0.9 }], true, true]);
+    table.put([record(1)]);
+    expect([best(1), table.needs(1)]).toEqual([[{ label: "dog", score: 0.9 }], false]);
+  });
+
+  it("asks_again_for_those_that_changed", () => {
+    table.invalidate([2, 77]);
+    expect([table.needs(1), table.needs(2), table.size]).toEqual([false, true, 2]);
+  });
+
+  it("marks_results_of_the_model_before_until_new_ones_come", () => {
     table.outdate();
-    expect(table.photos().map((photo) => photo.outdated)).toEqual([true, false]);
-    expect(table.get(1)).toMatchObject({ state: "labelled", best: [{ label: "cat", score: 0.9 }] });
-    expect(table.outdatedCount()).toBe(1);
+    expect([1, 2].map((id) => table.get(id)?.outdated)).toEqual([true, true]);
     table.scored(1, [{ id: 1, best: [{ label: 1, score: 0.7 }] }]);
-    expect(table.get(1)).toMatchObject({ outdated: false, best: [{ label: "dog", score: 0.7 }] });
-    expect(table.outdatedCount()).toBe(0);
+    table.put([record(3)]);
+    expect([1, 2, 3].map((id) => table.get(id)?.outdated)).toEqual([false, true, true]);
+    table.settled();
+    expect([1, 2, 3].map((id) => table.get(id)?.outdated)).toEqual([false, false, false]);
   });
 
-  it("lets_old_results_go_when_the_shell_does", () => {
-    table.scored(1, [{ id: 1, best: [{ label: 0, score: 0.9 }] }]);
-    table.outdate();
-    table.retried([1]);
-    expect(table.get(1)).toMatchObject({ best: [], outdated: false });
-    expect(table.unfinished()).toContain(1);
+  it("puts_a_photo_back_to_where_it_waits", () => {
+    table.failed([failure(1)]);
+    expect(table.get(1)).toMatchObject({ state: "failed" });
+    table.waiting([1]);
+    expect(table.get(1)).toMatchObject({ state: "decoded", best: [], problem: null });
   });
 
-  it("lists_failures_with_and_without_a_cell", () => {
-    table.failed([failure(1), failure(77)]);
-    expect(table.get(1)?.state).toBe("failed");
-    expect(table.failures().map(({ id }) => id)).toEqual([1, 77]);
-    table.retried([1, 77]);
-    expect(table.get(1)?.state).toBe("waiting");
-    expect(table.failures()).toEqual([]);
-  });
-
-  it("names_what_a_cancelled_run_left_undone", () => {
-    table.scored(1, [{ id: 1, best: [] }]);
-    table.add([stub(3)]);
-    table.failed([failure(3)]);
-    expect(table.unfinished()).toEqual([2]);
-  });
-
-  it("still_finds_photos_after_others_went", () => {
-    table.add([stub(3)]);
+  it("forgets_photos_that_went", () => {
     table.removed([1]);
-    table.decoded([{ id: 3, width: 3, height: 2 }]);
-    expect(table.photos().map(({ id, state }) => [id, state])).toEqual([[2, "waiting"], [3, "decoded"]]);
-  });
-
-  it("starts_from_a_snapshot", () => {
-    table.useLabels(5, ["sea"]);
-    table.reset([{ ...stub(4), state: "labelled", width: 3, height: 2, best: [{ label: 0, score: 1 }], problem: null }], 5);
-    expect(table.get(4)).toMatchObject({ state: "labelled", scoredFor: 5, best: [{ label: "sea", score: 1 }] });
+    expect([table.get(1), table.needs(1), table.size]).toEqual([undefined, true, 1]);
   });
 });

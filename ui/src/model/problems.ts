@@ -4,7 +4,7 @@ import type { Problem } from "../ipc/bindings";
 /** Every code, so that tests can ask the catalogue for each; the compiler keeps it complete. */
 export const PROBLEM_CODES: Record<Problem["code"], true> = {
   notFound: true, permission: true, unreadable: true, brokenLink: true, linkLoop: true, emptyFile: true, unknownFormat: true,
-  unsupportedFormat: true, corrupt: true, tooManyPixels: true, noPhotos: true, clipboardEmpty: true, clipboard: true,
+  unsupportedFormat: true, corrupt: true, tooManyPixels: true, noPhotos: true, diskFull: true, libraryReadOnly: true, libraryDamaged: true, library: true, clipboardEmpty: true, clipboard: true,
   modelFolder: true, modelConfig: true, modelTensors: true, modelUnsupported: true, modelUnknown: true,
   modelNotInstalled: true, modelExists: true, modelBusy: true, modelInUse: true, modelStore: true, checksum: true, diskSpace: true,
   network: true, accessDenied: true, remoteMissing: true, download: true, endpoint: true, device: true, badLabel: true,

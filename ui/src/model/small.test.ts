@@ -51,6 +51,12 @@ describe("windowed lists", () => {
     expect(drawn.end - drawn.first).toBeLessThan(60);
     expect(drawn.first).toBeLessThanOrEqual(10_000);
   });
+  it("draws_the_same_rows_behind_a_taller_one_as_without_it", () => {
+    const taller = { index: 100, by: 300 };
+    expect(rowsToDraw(100_000, 26, 260_300, 520, taller)).toEqual(rowsToDraw(100_000, 26, 260_000, 520));
+    const inIt = rowsToDraw(100_000, 26, 101 * 26 + 100, 100, taller);
+    expect(inIt.first <= 100 && inIt.end > 101).toBe(true);
+  });
 });
 
 describe("problems", () => {

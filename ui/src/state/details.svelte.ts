@@ -1,4 +1,4 @@
-// Everything known of one photo, fetched again when its scores change.
+// Everything known of one photo, fetched again when its record changes.
 import type { PhotoDetails } from "../ipc/bindings";
 import type { Photo } from "../model/photo";
 import type { Workspace } from "./workspace.svelte";
@@ -10,9 +10,8 @@ export class DetailsOf {
   constructor(app: Workspace, id: () => number | null) {
     // Photos are replaced when anything of them changes, so a photo is its own revision.
     const wanted = $derived.by(() => {
-      void app.library.revision;
       const current = id();
-      return current === null ? undefined : app.library.get(current);
+      return current === null ? undefined : app.library.record(current);
     });
     let latest: Photo | undefined;
     $effect(() => {

@@ -23,7 +23,7 @@ describe("Inside", () => {
   beforeEach(async () => {
     vi.useFakeTimers();
     app = new Workspace(new FakeBackend(new URLSearchParams("")));
-    app.labels.value = { labels: ["cat", "dog", "sky"], templates: [], topK: 5, threshold: 0 };
+    app.labels.value = { labels: ["cat", "dog", "sky"], templates: [], topK: 5, threshold: 0, prompts: {}, set: null };
     best = ["dog", "sky"];
   });
   const looking = async (can: Partial<ExplainAbilities>) => {

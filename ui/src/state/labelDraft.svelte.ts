@@ -1,8 +1,8 @@
 // The label settings as they are being edited: ahead of the shell by one debounce, with undo.
-import type { LabelSettings } from "../ipc/bindings";
+import type { LabelSetRef, LabelSettings } from "../ipc/bindings";
 import { History } from "../model/history";
 import { problemFrom } from "../model/problems";
-import type { Library } from "./library.svelte";
+import { NO_LABELS, type Library } from "./library.svelte";
 
 /** Long enough to join the keystrokes of one word, short enough to feel live. */
 const DEBOUNCE_MS = 150;
@@ -10,7 +10,7 @@ const DEBOUNCE_MS = 150;
 const JOIN_MS = 800;
 
 export class LabelDraft {
-  value: LabelSettings = $state.raw({ labels: [], templates: [], topK: 5, threshold: 0 });
+  value: LabelSettings = $state.raw(NO_LABELS);
 
   #library: Library;
   #history = new History<LabelSettings>();
@@ -34,6 +34,18 @@ export class LabelDraft {
     if (!continues) this.#history.remember(this.value);
     this.#lastChange = { kind, at: now };
     this.#become({ ...this.value, ...change });
+  }
+
+  /** Says which saved set the labels are, without changing any. */
+  comeFrom(set: LabelSetRef | null): void {
+    this.value = { ...this.value, set };
+  }
+
+  /** Everything that was changed is with the shell. */
+  async flush(): Promise<void> {
+    if (this.#timer === undefined) return;
+    clearTimeout(this.#timer);
+    await this.#send();
   }
 
   undo(): boolean {

@@ -1,20 +1,25 @@
 // Everything the views share, and the actions that buttons and keys have in common.
 import { getContext, setContext } from "svelte";
 import type { Backend } from "../ipc/backend";
-import type { CatalogueModel, Problem } from "../ipc/bindings";
+import type { CatalogueModel, Problem, ReviewVerdict } from "../ipc/bindings";
 import { actionsFor } from "../model/models";
 import { SCREENS, type Screen } from "../model/keys";
 import { problemFrom } from "../model/problems";
+import { EVERYTHING } from "../model/query";
 import { afterRemoval, NOTHING } from "../model/selection";
+import { Figures } from "./figures.svelte";
 import { GridView } from "./gridView.svelte";
 import { explain, t } from "./i18n.svelte";
 import { Lab } from "./lab.svelte";
 import { LabelDraft } from "./labelDraft.svelte";
+import { LabelSets } from "./labelSets.svelte";
 import { Library } from "./library.svelte";
 import { Models, type Happening } from "./models.svelte";
 import { searchWords } from "./modelWords";
 import { Panels } from "./panels.svelte";
 import { Projection } from "./projection.svelte";
+import { Review } from "./review.svelte";
+import { Shelf } from "./shelf.svelte";
 import { Toasts } from "./toasts.svelte";
 import { Tuning } from "./tuning.svelte";
 
@@ -23,11 +28,15 @@ export type DialogName = "shortcuts" | "settings" | "failures" | "modelCard" | "
 export class Workspace {
   readonly library: Library;
   readonly labels: LabelDraft;
+  readonly labelSets: LabelSets;
   readonly grid: GridView;
+  readonly figures: Figures;
   readonly models: Models;
   readonly lab: Lab;
   readonly tuning: Tuning;
   readonly projection: Projection;
+  readonly review: Review;
+  readonly shelf: Shelf;
   readonly panels = new Panels();
   readonly toasts = new Toasts();
   screen: Screen = $state(firstScreen());
@@ -36,19 +45,29 @@ export class Workspace {
   findRequests = $state(0);
   /** Whether the details of a model are to take the keyboard. */
   wantsDetails = $state(false);
+  /** Whether the inspector's field for a tag is to take the keyboard. */
+  wantsTag = $state(false);
 
   constructor(readonly backend: Backend) {
     this.models = new Models(backend, searchWords, (happening) => this.#tell(happening));
     this.lab = new Lab(backend, (problem) => this.report(problem));
     this.tuning = new Tuning(backend);
     this.projection = new Projection(backend);
+    this.review = new Review(backend, (problem) => this.report(problem));
+    this.shelf = new Shelf(backend, () => this.grid.selection.ids);
     this.library = new Library(backend, (problem) => this.report(problem), (event) => {
       this.models.apply(event);
       this.projection.apply(event);
+      this.review.apply(event);
       this.lab.apply(event);
       this.tuning.apply(event);
-    });
+      this.grid.apply(event);
+      this.figures.apply(event);
+      this.shelf.apply(event);
+    }, () => this.grid.load());
+    this.figures = new Figures(backend);
     this.labels = new LabelDraft(this.library);
+    this.labelSets = new LabelSets(backend, this.labels);
     this.grid = new GridView(this.library, this.labels);
   }
 
@@ -77,11 +96,15 @@ export class Workspace {
     await this.run(this.backend.copyText(text).then(() => this.toasts.show({ text: t("toast.copied"), tone: "plain" })));
   }
 
-  /** A photo in the large view, which steps through the photos of the grid: a filter must not hide it there. */
+  /** A photo in the large view, which steps through the photos of the grid if it is one of them. */
   showLarge(id: number): void {
-    if (!this.library.get(id)) return;
-    if (!this.grid.ids.includes(id)) this.grid.clearFilter();
     this.grid.largeId = id;
+  }
+
+  /** The photos of which no file is there. */
+  showMissing(): void {
+    this.screen = "photos";
+    (this.grid as GridView & { filterMissing?: () => void }).filterMissing?.();
   }
 
   /** The edits in force, where they are made. */
@@ -138,31 +161,66 @@ export class Workspace {
     });
   }
 
+  /** More like the selected photos, or like the one in the large view. */
+  searchWithPhotos(ids: Iterable<number> = this.grid.selection.ids, weight = 1): void {
+    const photos = [...ids].slice(0, PHOTO_TERMS_MOST);
+    if (photos.length === 0) return;
+    this.grid.largeId = null;
+    this.screen = "photos";
+    this.grid.addPhotos(photos, weight);
+  }
+
+  /** Asks the inspector's field for a tag. */
+  tagSelected(): void {
+    if (this.grid.selection.ids.size === 0) return;
+    if (!this.panels.showsInspector) this.panels.toggleInspector();
+    this.wantsTag = true;
+  }
+
+  /** A tag on photos, or a verdict on one; one step that can be undone. */
+  async decide(ids: Iterable<number>, label: string, verdict: ReviewVerdict): Promise<void> {
+    const photos = [...ids];
+    if (photos.length === 0) return;
+    const isDone = await this.run(this.backend.review.decide(photos, label, verdict).then(() => true));
+    if (!isDone) return;
+    this.toasts.show({
+      text: t(`toast.tag.${verdict}`, { label, count: photos.length }),
+      tone: "plain",
+      action: { label: t("action.undo"), run: () => void this.run(this.backend.review.undo()) },
+    });
+  }
+
   async removeSelected(): Promise<void> {
-    const ids = this.grid.selection.ids;
+    const { ids } = this.grid.selection;
     if (ids.size === 0) return;
     const next = afterRemoval(this.grid.ids, ids);
     await this.remove([...ids]);
     this.grid.selection = next;
   }
 
-  async clear(): Promise<void> {
-    await this.remove(this.library.photos.map((photo) => photo.id).concat(this.library.failures.map((failure) => failure.id)));
+  /** Only for photos on the table: a library is not emptied by a button. */
+  async clearTable(): Promise<void> {
+    const list = await this.run(this.backend.photoList(EVERYTHING));
+    await this.remove([...(list?.ids ?? []), ...this.library.failures.map((failure) => failure.id)]);
     this.grid.selection = NOTHING;
   }
 
-  /** The files stay where they are, so putting the photos back is adding their paths again. */
-  async remove(ids: readonly number[]): Promise<void> {
-    const paths = ids.flatMap((id) => this.library.get(id)?.path || []);
-    await this.run(this.backend.remove([...ids]));
-    if (paths.length === 0) return;
+  /** The files stay where they are, and so does what was decided about the photos. */
+  async remove(photos: readonly number[]): Promise<void> {
+    const ids = [...new Set(photos)];
+    if (ids.length === 0) return;
+    const isDone = await this.run(this.backend.remove(ids).then(() => true));
+    if (!isDone) return;
     this.toasts.show({
-      text: t("toast.removed", { count: paths.length }),
+      text: t(this.library.facts ? "toast.removed" : "toast.removedFromTable", { count: ids.length }),
       tone: "plain",
-      action: { label: t("action.undo"), run: () => void this.run(this.backend.addPaths(paths)) },
+      action: { label: t("action.undo"), run: () => void this.run(this.backend.restore(ids)) },
     });
   }
 }
+
+/** A search with more photos than this says less than their mean does. */
+const PHOTO_TERMS_MOST = 20;
 
 /** For development in a browser: `?screen=models`. */
 function firstScreen(): Screen {

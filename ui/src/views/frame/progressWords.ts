@@ -38,9 +38,9 @@ function modelsWords({ models }: Workspace): string {
 }
 
 function photosWords({ library, grid }: Workspace): string {
-  if (library.photos.length === 0) return "";
-  const parts = [t("inspector.photos", { count: library.photos.length })];
-  if (grid.isFiltered) parts.push(t("status.shown", { count: grid.shown.length }));
-  if (grid.selected.length > 0) parts.push(t("status.selected", { count: grid.selected.length }));
+  if (library.total === 0) return "";
+  const parts = [t("inspector.photos", { count: library.total })];
+  if (grid.isFiltered || grid.isSearching) parts.push(t("status.shown", { count: grid.ids.length }));
+  if (grid.selection.ids.size > 0) parts.push(t("status.selected", { count: grid.selection.ids.size }));
   return parts.join(" · ");
 }

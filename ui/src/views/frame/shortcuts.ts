@@ -1,8 +1,10 @@
 // Keys that work anywhere in the window. Keys of the grid are the grid's own (views/photos/gridKeys.ts), those of the models' list
 // the list's, those of a matrix the heat map's.
+import { tick } from "svelte";
 import { chord, digitIndex, shortcutFor, type Screen, type ShortcutId } from "../../model/keys";
 import { NO_FILTER } from "../../model/models";
 import type { Workspace } from "../../state/workspace.svelte";
+import { reviewActions } from "../review/keys";
 
 export const IS_MAC = /Mac/u.test(navigator.platform);
 
@@ -15,20 +17,28 @@ export function globalKeys(app: Workspace): (event: KeyboardEvent) => void {
     openFiles: () => adding(app, () => backend.chooseFiles()),
     openFolder: () => adding(app, () => backend.chooseFolder()),
     paste: () => adding(app, () => backend.paste()),
-    find: () => (app.findRequests += 1),
+    find: () => find(app),
     photos: () => (app.screen = "photos"),
+    review: () => (app.screen = "review"),
+    shelf: () => (app.screen = "shelf"),
     projection: () => (app.screen = "projection"),
     models: () => (app.screen = "models"),
     shortcuts: () => (app.dialog = "shortcuts"),
   };
-  const onScreen: Record<Screen, Actions> = {
+  const onScreen: Record<Exclude<Screen, "review">, Actions> = {
     photos: {
       large: () => openLarge(app),
       remove: () => app.removeSelected(),
+      tag: () => app.tagSelected(),
+      searchPhoto: () => app.searchWithPhotos(),
+      belongs: () => markSelected(app, true),
+      belongsNot: () => markSelected(app, false),
       labels: () => app.panels.toggleLabels(),
       inspector: () => app.panels.toggleInspector(),
-      close: () => (grid.isFiltered ? grid.clearFilter() : undefined),
+      close: () => (grid.isSearching ? grid.endSearch() : grid.isFiltered ? grid.clearFilter() : undefined),
     },
+    // Keys of near duplicates and outliers are their lists' own.
+    shelf: {},
     projection: {
       find: () => {
         app.projection.tab = "matrix";
@@ -49,12 +59,15 @@ export function globalKeys(app: Workspace): (event: KeyboardEvent) => void {
     if (typing && !WORKS_WHILE_TYPING.has(pressed)) return;
     if ((pressed === "space" || pressed === "enter") && isPressable(event.target)) return;
     if (pressed === "delete" && isInEditor(event.target)) return;
+    if (pressed.startsWith("arrow") && isChoice(event.target)) return;
     const digit = app.screen === "photos" ? digitIndex(pressed) : null;
     const label = digit === null ? undefined : app.labels.value.labels[digit];
     const meant = shortcutFor(pressed, app.screen);
-    const action = label === undefined ? meant && (onScreen[app.screen][meant] ?? everywhere[meant]) : () => grid.toggleFilter(label);
+    const here: Actions = app.screen === "review" ? reviewActions(app.review) : onScreen[app.screen];
+    const action = label === undefined ? meant && (here[meant] ?? everywhere[meant]) : () => grid.toggleFilter(label);
     if (action) {
       event.preventDefault();
+      if (event.repeat && meant !== null && ONCE_A_PRESS.has(meant)) return;
       action();
     } else if (/^(arrow|home|end|page)/u.test(pressed) || pressed === "mod+a") {
       toList(event, LISTS[app.screen]);
@@ -63,7 +76,10 @@ export function globalKeys(app: Workspace): (event: KeyboardEvent) => void {
 }
 
 /** What arrows mean while nothing has the focus. */
-const LISTS: Record<Screen, string> = { photos: "photo-grid", projection: "projection-tab", models: "model-list" };
+const LISTS: Record<Screen, string> = { photos: "photo-grid", review: "review-list", shelf: "shelf-list", projection: "projection-tab", models: "model-list" };
+
+/** A key that is held down must not run through what waits for a verdict. */
+const ONCE_A_PRESS: ReadonlySet<ShortcutId> = new Set(["reviewAccept", "reviewReject", "reviewUndo", "reviewRedo"]);
 
 /** Opening files and finding make sense from a text field too; the rest is typing. */
 const WORKS_WHILE_TYPING = new Set(["mod+o", "mod+shift+o", "mod+f", "mod+k"]);
@@ -81,6 +97,11 @@ function isTyping(target: EventTarget | null): boolean {
 /** Del in the labels editor is about labels, never about the selected photos. */
 function isInEditor(target: EventTarget | null): boolean {
   return target instanceof Element && target.closest("#labels-editor") !== null;
+}
+
+/** Arrows step through choices that have the focus, and move a slider. */
+function isChoice(target: EventTarget | null): boolean {
+  return target instanceof HTMLInputElement;
 }
 
 /** Space and Enter press a focused button. */
@@ -103,6 +124,23 @@ async function adding(app: Workspace, command: () => Promise<unknown>): Promise<
     if (added !== false) app.screen = "photos";
   }));
 }
+
+/** Where there is nothing to search in, photos are searched for. */
+async function find(app: Workspace): Promise<void> {
+  if (app.screen === "review" || app.screen === "shelf") {
+    app.screen = "photos";
+    await tick();
+  }
+  app.findRequests += 1;
+}
+
+/** Says of the selected photos whether they belong to what was searched for. */
+function markSelected({ grid }: Workspace, belongs: boolean): void {
+  if (grid.isSearching) void grid.mark([...grid.selection.ids].slice(0, MARKED_MOST), belongs);
+}
+
+/** Marks are sayings about single photos; a key pressed with all of them selected is a slip. */
+const MARKED_MOST = 200;
 
 function openLarge(app: Workspace): void {
   const { grid } = app;

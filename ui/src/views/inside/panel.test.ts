@@ -27,7 +27,7 @@ const REASONS: Unavailable[] = ["convolutional", "otherWidths", "attentionPool",
 async function looking(look: Look, can: Partial<ExplainAbilities> = {}) {
   vi.useFakeTimers();
   const app = new Workspace(new FakeBackend(new URLSearchParams("")));
-  app.labels.value = { labels: ["cat", "pet", "animal"], templates: [], topK: 5, threshold: 0 };
+  app.labels.value = { labels: ["cat", "pet", "animal"], templates: [], topK: 5, threshold: 0, prompts: {}, set: null };
   const inside = new Inside(app, () => 1, () => true, () => ["cat", "pet"]);
   inside.look = look;
   await inside.abilities.ask(async () => ({ ...ALL, ...can }));

@@ -4,7 +4,7 @@ import { everything, movedTo, NOTHING, type Selection } from "../../model/select
 
 interface Grid {
   layout: GridLayout;
-  ids: readonly number[];
+  ids: Uint32Array;
   selection: Selection;
   screen: number;
 }

@@ -4,9 +4,12 @@ import { marqueed, NOTHING, type Selection } from "../../model/selection";
 
 interface Surroundings {
   scroller: () => HTMLElement;
+  /** Pixels of content above the screen's upper edge. */
+  top: () => number;
+  scrollTo: (top: number) => void;
   padding: number;
   layout: () => GridLayout;
-  ids: () => readonly number[];
+  ids: () => Uint32Array;
   selection: () => Selection;
   select: (selection: Selection) => void;
 }
@@ -76,18 +79,16 @@ export class Marquee {
 
   #scrollAtEdge(): void {
     this.#frame = 0;
-    const scroller = this.#around.scroller();
-    const { top, bottom } = scroller.getBoundingClientRect();
+    const { top, bottom } = this.#around.scroller().getBoundingClientRect();
     const over = this.#pointer.y < top + EDGE ? -1 : this.#pointer.y > bottom - EDGE ? 1 : 0;
     if (!this.box || over === 0) return;
-    scroller.scrollTop += over * SCROLL_PER_FRAME;
+    this.#around.scrollTo(this.#around.top() + over * SCROLL_PER_FRAME);
     this.#stretch();
   }
 
   #inContent({ clientX, clientY }: { clientX: number; clientY: number }): Point {
-    const scroller = this.#around.scroller();
-    const { left, top } = scroller.getBoundingClientRect();
+    const { left, top } = this.#around.scroller().getBoundingClientRect();
     const { padding } = this.#around;
-    return { x: clientX - left - padding, y: clientY - top + scroller.scrollTop - padding };
+    return { x: clientX - left - padding, y: clientY - top + this.#around.top() - padding };
   }
 }

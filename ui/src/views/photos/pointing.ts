@@ -1,4 +1,4 @@
-// What presses of the pointer mean in the grid: select, filter by a label, open large, or begin a marquee.
+// What presses of the pointer mean in the grid: select, filter by a label, mark what was found, open large, or begin a marquee.
 import { clicked, NOTHING } from "../../model/selection";
 import type { Workspace } from "../../state/workspace.svelte";
 import type { Marquee } from "./marquee.svelte";
@@ -11,7 +11,7 @@ export class Pointing {
 
   down(event: PointerEvent): void {
     const { grid } = this.app;
-    if (event.button !== 0 || labelAt(event) !== null || isOnScrollbar(event)) return;
+    if (event.button !== 0 || isOnControl(event) || isOnScrollbar(event)) return;
     const before = grid.selection;
     const id = photoAt(event);
     const modifiers = { range: event.shiftKey, toggle: event.ctrlKey || event.metaKey };
@@ -21,15 +21,19 @@ export class Pointing {
   }
 
   click(event: MouseEvent): void {
-    const label = labelAt(event);
-    if (label !== null) this.app.grid.toggleFilter(label);
+    const { grid } = this.app;
+    const { label, tag, mark } = controlAt(event)?.dataset ?? {};
+    const id = photoAt(event);
+    if (label !== undefined) grid.toggleFilter(label);
+    else if (tag !== undefined) grid.toggleTag(tag);
+    else if (mark !== undefined && id !== null) void grid.mark([id], mark === "take-back" ? null : mark === "belongs");
   }
 
   doubleClick(event: MouseEvent): void {
     // The press before has captured the pointer, so the event comes to the grid; ask what lies under it.
     const under = document.elementFromPoint(event.clientX, event.clientY);
     const id = photoOf(under);
-    if (id !== null && !under?.closest("[data-testid='chip']")) this.app.grid.largeId = id;
+    if (id !== null && !under?.closest(CONTROLS)) this.app.grid.largeId = id;
   }
 }
 
@@ -42,9 +46,15 @@ function photoOf(element: Element | null): number | null {
   return id === undefined ? null : Number(id);
 }
 
-function labelAt(event: Event): string | null {
-  const chip = event.target instanceof Element ? event.target.closest<HTMLElement>("[data-testid='chip']") : null;
-  return chip?.dataset.label ?? null;
+/** What in a cell has a press of its own: a label or a tag, which filters, or a mark. */
+const CONTROLS = "[data-testid='chip'], [data-testid='tag'], [data-mark]";
+
+function controlAt(event: Event): HTMLElement | null {
+  return event.target instanceof Element ? event.target.closest<HTMLElement>(CONTROLS) : null;
+}
+
+function isOnControl(event: Event): boolean {
+  return controlAt(event) !== null;
 }
 
 function isOnScrollbar(event: PointerEvent): boolean {
