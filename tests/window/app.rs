@@ -16,18 +16,22 @@ use crate::PATIENCE;
 pub struct App {
     client: Client,
     driver: Child,
-    // Settings of this run; nobody's own are read or written.
-    _home: tempfile::TempDir,
+    // Settings and library of this run; nobody's own are read or written.
+    home: tempfile::TempDir,
 }
 
 type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
 
 impl App {
     pub async fn start() -> Self {
-        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let home = tempfile::tempdir().unwrap();
+        install_random_model(&home.path().join("models"));
+        Self::start_in(home).await
+    }
+
+    async fn start_in(home: tempfile::TempDir) -> Self {
+        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let models = home.path().join("models");
-        install_random_model(&models);
         let driver = Command::new("WebKitWebDriver")
             .arg(format!("--port={port}"))
             // Tauri lets itself be driven only if it is told so.
@@ -42,7 +46,15 @@ impl App {
             .spawn()
             .expect("WebKitWebDriver starts: is webkit2gtk-driver installed?");
         let client = connect(port).await;
-        Self { client, driver, _home: home }
+        Self { client, driver, home }
+    }
+
+    /// Ends the program and starts it again, with the same settings and library.
+    pub async fn again(mut self) -> Self {
+        let _ = self.client.close().await;
+        let _ = self.driver.kill();
+        let _ = self.driver.wait();
+        Self::start_in(self.home).await
     }
 
     pub async fn stop(mut self) {
@@ -93,6 +105,12 @@ impl App {
     pub async fn press_escape(&self) -> Result<()> {
         let element = self.client.active_element().await?;
         Ok(element.send_keys(&char::from(Key::Escape).to_string()).await?)
+    }
+
+    /// Presses a key, whatever has the focus.
+    pub async fn press(&self, key: &str) -> Result<()> {
+        let element = self.client.active_element().await?;
+        Ok(element.send_keys(key).await?)
     }
 
     pub async fn press_space(&self) -> Result<()> {

@@ -8,6 +8,7 @@
 mod app;
 mod dialog;
 mod drag;
+mod library;
 mod projection;
 
 use std::{fs, path::Path, time::Duration};
@@ -39,6 +40,23 @@ async fn photos_dropped_on_the_window_are_labelled_and_follow_the_labels() {
     app.screenshot("last").await;
     app.stop().await;
     story.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn photos_are_judged_written_to_sidecars_and_still_there_after_a_restart() {
+    let _display = DISPLAY.lock().await;
+    let photos = library::photos();
+    let app = App::start().await;
+    let story = library::story(&app, photos.path()).await;
+    app.screenshot("library-last").await;
+    let app = app.again().await;
+    let outcome = match story {
+        Ok(kept) => library::everything_is_still_there(&app, &kept, photos.path()).await,
+        Err(error) => Err(error),
+    };
+    app.screenshot("library-last-again").await;
+    app.stop().await;
+    outcome.unwrap();
 }
 
 type Outcome = Result<(), Box<dyn std::error::Error>>;
