@@ -238,6 +238,8 @@ impl Worker {
                 EngineStatus { state: EngineState::Ready, model: Some(info), device: Some(device), problem: None };
         });
         self.refresh_labels();
+        // After the labels, so that the first photos have theirs before the last ones have been read.
+        self.shared.take_up_all();
         // On a table, photos that came before the first model wait for it in the decoders; a library knows of more.
         if !is_first || self.shared.shelf.is_some() {
             self.shared.encode_again();

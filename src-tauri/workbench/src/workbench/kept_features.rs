@@ -8,7 +8,7 @@ use half::f16;
 
 use super::Shared;
 use crate::{
-    messages::{PhotoState, Problem},
+    messages::{PhotoState, Problem, WorkbenchEvent},
     shelf::Shelf,
     table::Pooled,
 };
@@ -16,15 +16,32 @@ use crate::{
 /// Features that are read and projected at once.
 const FEATURES_AT_ONCE: usize = 4096;
 
+/// Photos whose features are taken up before the window hears of it.
+const PHOTOS_AT_ONCE: usize = 16 * FEATURES_AT_ONCE;
+
 impl Shared {
-    /// Uses the features that are kept of a model, and says so of the photos that have one.
+    /// Uses the features that are kept of a model from now on; photos follow with [`Self::take_up_all`].
     pub fn use_features_of(&self, key: ModelKey, width: usize) {
-        let Some(shelf) = &self.shelf else { return };
-        if let Err(problem) = shelf.use_model(key, width) {
-            return self.emit_problem(problem);
+        if let Some(Err(problem)) = self.shelf.as_ref().map(|shelf| shelf.use_model(key, width)) {
+            self.emit_problem(problem);
         }
+    }
+
+    /// Projects and scores all photos that have a kept feature, and tells of it as it goes on.
+    pub fn take_up_all(&self) {
         let ids: Vec<PhotoId> = self.table().iter().map(|(id, _)| id).collect();
-        self.take_up_features(&ids);
+        for ids in ids.chunks(PHOTOS_AT_ONCE) {
+            if self.take_up_features(ids) > 0 {
+                self.tell_rescored();
+            }
+        }
+    }
+
+    /// Tells that photos have other scores than before.
+    fn tell_rescored(&self) {
+        if let Some(scorer) = self.scorer() {
+            self.emit(WorkbenchEvent::PhotosRescored { labels_version: scorer.version });
+        }
     }
 
     /// Projects the kept features of these photos by the heads in force; how many have one.
