@@ -353,6 +353,7 @@ pub fn of_library(error: &LibraryError) -> Problem {
     Problem::new(code, &[("path", &path), ("cause", &message)], message.clone())
 }
 
+/// A poisoned lock means a thread panicked; every change under these locks is whole at any moment, so work goes on.
 pub fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

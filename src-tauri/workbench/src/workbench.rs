@@ -63,7 +63,7 @@ use crate::{
     problem::{of_device, of_photo},
     review::Judgement,
     settings::{Settings, default_labels},
-    shelf::Shelf,
+    shelf::{Shelf, lock},
     store::{Halt, Hub, Patience, Store},
     table::{Table, file_name},
     thumbnails::{Thumbnails, large_jpeg},
@@ -171,11 +171,6 @@ pub struct Workbench {
     /// Folders of pasted pictures, which go with the program.
     pasted: Mutex<Vec<tempfile::TempDir>>,
     worker: Option<JoinHandle<()>>,
-}
-
-/// A poisoned lock means a thread panicked; every change under these locks is whole at any moment, so work goes on.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Workbench {

@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use crate::{LibraryError, PhotoId, paths};
 
 pub use menus::{Choice, cameras, folders, years};
-pub use order::{Order, ordered};
+pub use order::{Order, ordered, timed};
 
 /// What photos must be like; every part that is given must hold.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]

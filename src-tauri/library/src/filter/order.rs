@@ -38,23 +38,26 @@ pub fn ordered(conn: &Connection, order: Order, descending: bool) -> Result<Vec<
     }
 }
 
+/// Photos that have a time by the camera's clock, those that were taken out of the library among them.
+///
+/// # Errors
+/// What SQLite says.
+pub fn timed(conn: &Connection, descending: bool) -> Result<Vec<PhotoId>, LibraryError> {
+    let direction = if descending { "DESC" } else { "ASC" };
+    let sql = format!("SELECT id FROM photo WHERE taken_ms IS NOT NULL ORDER BY taken_ms {direction}, id {direction}");
+    numbers(conn, &sql)
+}
+
+fn numbers(conn: &Connection, sql: &str) -> Result<Vec<PhotoId>, LibraryError> {
+    let mut statement = conn.prepare_cached(sql)?;
+    Ok(statement.query_map([], |row| row.get(0))?.collect::<rusqlite::Result<_>>()?)
+}
+
 fn taken_order(conn: &Connection, descending: bool) -> Result<Vec<PhotoId>, LibraryError> {
     let shown = shown(conn)?;
-    let direction = if descending { "DESC" } else { "ASC" };
-    let known =
-        format!("SELECT id FROM photo WHERE taken_ms IS NOT NULL ORDER BY taken_ms {direction}, id {direction}");
-    let mut ids = Vec::with_capacity(usize::try_from(shown.len()).unwrap_or(0));
-    for sql in [&known, "SELECT id FROM photo WHERE taken_ms IS NULL ORDER BY id"] {
-        let mut statement = conn.prepare_cached(sql)?;
-        let mut rows = statement.query([])?;
-        while let Some(row) = rows.next()? {
-            let id: PhotoId = row.get(0)?;
-            if shown.contains(id) {
-                ids.push(id);
-            }
-        }
-    }
-    Ok(ids)
+    let untimed = numbers(conn, "SELECT id FROM photo WHERE taken_ms IS NULL ORDER BY id")?;
+    let all = timed(conn, descending)?.into_iter().chain(untimed);
+    Ok(all.filter(|id| shown.contains(*id)).collect())
 }
 
 fn name_order(conn: &Connection, descending: bool) -> Result<Vec<PhotoId>, LibraryError> {

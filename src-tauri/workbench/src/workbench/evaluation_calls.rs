@@ -22,7 +22,7 @@ use crate::{
     messages::{CompareWith, EvaluationQuery, EvaluationReport, PhotoId, Problem, ProblemCode},
     model_source::ModelSource,
     problem::of_load,
-    review::{Truth, View, evaluate},
+    review::{Judgement, Truth, View, evaluate},
     sentences::{self, sentences_of},
     shelf::{absolute, of_library},
     table::Pooled,
@@ -77,26 +77,19 @@ impl Workbench {
 
     /// The newest evaluation as tables, and what a file of it is called.
     pub fn evaluation_text(&self, markdown: bool) -> Result<(String, String), Problem> {
-        match &*lock(&self.evaluation) {
-            Some(judgement) if markdown => Ok((judgement.text(true), "evaluation.md".into())),
-            Some(judgement) => Ok((judgement.text(false), "evaluation.txt".into())),
-            None => {
-                Err(Problem::new(ProblemCode::NothingAtHand, &[("what", "evaluation")], "evaluate something first"))
-            }
-        }
+        let name = if markdown { "evaluation.md" } else { "evaluation.txt" };
+        Ok((self.newest(|judgement| judgement.text(markdown))?, name.into()))
     }
 
     /// The newest evaluation as JSON, and what a file of it is called.
     pub fn evaluation_json(&self) -> Result<(String, String), Problem> {
-        match &*lock(&self.evaluation) {
-            Some(judgement) => {
-                let text = serde_json::to_string_pretty(&judgement.report);
-                Ok((text.map_err(|error| Problem::internal(&error.to_string()))?, "evaluation.json".into()))
-            }
-            None => {
-                Err(Problem::new(ProblemCode::NothingAtHand, &[("what", "evaluation")], "evaluate something first"))
-            }
-        }
+        let text = self.newest(|judgement| serde_json::to_string_pretty(&judgement.report))?;
+        Ok((text.map_err(|error| Problem::internal(&error.to_string()))?, "evaluation.json".into()))
+    }
+
+    fn newest<T>(&self, ask: impl FnOnce(&Judgement) -> T) -> Result<T, Problem> {
+        let none = || Problem::new(ProblemCode::NothingAtHand, &[("what", "evaluation")], "evaluate something first");
+        lock(&self.evaluation).as_ref().map(ask).ok_or_else(none)
     }
 
     fn truth(

@@ -72,11 +72,7 @@ impl Workbench {
     /// The places of photos by the camera's clock, as far as they have a time; none without a library.
     pub(super) fn by_time(&self) -> Result<Option<HashMap<PhotoId, usize>>, Problem> {
         let Some(shelf) = &self.shared.shelf else { return Ok(None) };
-        let order = shelf.read(|conn| {
-            let mut statement =
-                conn.prepare_cached("SELECT id FROM photo WHERE taken_ms IS NOT NULL ORDER BY taken_ms, id")?;
-            Ok(statement.query_map([], |row| row.get(0))?.collect::<rusqlite::Result<Vec<PhotoId>>>()?)
-        })?;
+        let order = shelf.read(|conn| filter::timed(conn, false))?;
         Ok(Some(order.into_iter().enumerate().map(|(at, id)| (id, at)).collect()))
     }
 
