@@ -8,6 +8,8 @@ mod bad_input;
 mod bias_math;
 /// Checkpoints that are damaged, or not what they say.
 mod checkpoints;
+/// Photos of which fewer pixels are decoded.
+mod detail;
 /// The embedded model against open_clip, from picture file to logits.
 mod embedded;
 /// Where one photo's vector comes from.
@@ -22,6 +24,8 @@ mod lab;
 mod mistakes;
 /// Resampled positions.
 mod position;
+/// Towers in f16, and with weights that are f16 at rest.
+mod precision;
 /// Pillow's resize, level for level.
 mod preprocess;
 /// Every published configuration, in its real size.

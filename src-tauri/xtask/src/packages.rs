@@ -2,8 +2,8 @@
 
 use std::process::{Command, Stdio};
 
-/// What the app is built against: WebKitGTK, and librsvg for icons.
-pub const BUILD: &[&str] = &["build-essential", "libwebkit2gtk-4.1-dev", "librsvg2-dev", "pkg-config"];
+/// What the app is built against: WebKitGTK, librsvg for icons, and CMake and NASM for libjpeg-turbo.
+pub const BUILD: &[&str] = &["build-essential", "cmake", "libwebkit2gtk-4.1-dev", "librsvg2-dev", "nasm", "pkg-config"];
 
 /// What the tests need besides: a display, a driver for the webview, a drag source, a software GPU, and other programs that
 /// read and write sidecars (exiv2 is how digiKam and darktable do it).
@@ -24,10 +24,10 @@ pub const TEST: &[&str] = &[
 /// Makes sure that `wanted` are there: on Debian and its kin by installing them, elsewhere by saying what to install.
 pub fn require(wanted: &[&str]) -> Result<(), String> {
     if !cfg!(target_os = "linux") {
-        return Ok(());
+        return has_builders();
     }
     if !on_path("apt-get") {
-        return if has_webkit() { programs_of(wanted) } else { Err(other_system()) };
+        return if has_webkit() { has_builders().and_then(|()| programs_of(wanted)) } else { Err(other_system()) };
     }
     let missing: Vec<&str> = wanted.iter().copied().filter(|package| !is_installed(package)).collect();
     if missing.is_empty() {
@@ -81,6 +81,31 @@ fn programs_of(wanted: &[&str]) -> Result<(), String> {
     ))
 }
 
+/// Whether what builds libjpeg-turbo is there; its fast loops for x86 are in assembler.
+fn has_builders() -> Result<(), String> {
+    let needed = if cfg!(target_arch = "x86_64") { &["cmake", "nasm"][..] } else { &["cmake"][..] };
+    let suffix = std::env::consts::EXE_SUFFIX;
+    let missing: Vec<&str> = needed.iter().copied().filter(|program| !on_path(&format!("{program}{suffix}"))).collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let install = match std::env::consts::OS {
+        "macos" => format!("brew install {}", missing.join(" ")),
+        "windows" => {
+            missing.iter().map(|program| format!("winget install {}", winget(program))).collect::<Vec<_>>().join("\n  ")
+        }
+        _ => format!("install {} with the system's package manager", missing.join(" and ")),
+    };
+    Err(format!(
+        "{} is missing, which libjpeg-turbo is built with; run this and try again:\n  {install}",
+        missing.join(" and ")
+    ))
+}
+
+fn winget(program: &str) -> &'static str {
+    if program == "nasm" { "NASM.NASM" } else { "Kitware.CMake" }
+}
+
 fn has_webkit() -> bool {
     let found = Command::new("pkg-config").args(["--exists", "webkit2gtk-4.1"]).status();
     found.is_ok_and(|status| status.success())
@@ -88,11 +113,11 @@ fn has_webkit() -> bool {
 
 fn other_system() -> String {
     let command = if on_path("dnf") {
-        "sudo dnf install webkit2gtk4.1-devel librsvg2-devel gcc pkgconf"
+        "sudo dnf install webkit2gtk4.1-devel librsvg2-devel gcc pkgconf cmake nasm"
     } else if on_path("pacman") {
-        "sudo pacman -S --needed webkit2gtk-4.1 librsvg base-devel"
+        "sudo pacman -S --needed webkit2gtk-4.1 librsvg base-devel cmake nasm"
     } else if on_path("zypper") {
-        "sudo zypper install webkit2gtk3-devel librsvg-devel gcc pkg-config"
+        "sudo zypper install webkit2gtk3-devel librsvg-devel gcc pkg-config cmake nasm"
     } else {
         return "WebKitGTK 4.1 with its headers is missing (pkg-config finds no webkit2gtk-4.1); install it first"
             .into();

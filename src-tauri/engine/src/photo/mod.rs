@@ -5,17 +5,27 @@
 //! nothing is guessed, and a file cut short is never half a picture. Here is the order in which a file is read:
 //! [`open`] (the file system), [`decode`] (bytes), `format.rs` (which format), `source.rs` (decoders, and what a
 //! header tells beyond the `image` crate), `exif.rs` (orientation, camera, time), `picture.rs` (levels).
+//! Who needs less than every pixel asks for [`Detail::Enough`] and gets a large JPEG many times sooner: `detail.rs` (how
+//! much is enough), `scaled.rs` (that decoder), `side.rs` (how the result lies on the full picture).
 
+mod detail;
 mod error;
 mod exif;
 mod format;
+mod jpeg;
+mod outline;
 mod picture;
+mod scaled;
+mod side;
 mod source;
 mod tags;
 
+pub use detail::Detail;
 pub use error::{Cause, PhotoError};
 pub use format::looks_like_photo;
-pub use picture::{Mode, Picture, jpeg_bytes};
+pub use jpeg::{JpegError, jpeg_bytes};
+pub use picture::{Mode, Picture};
+pub(crate) use side::Side;
 
 use format::{lowercase_extension, recognise};
 use source::Source;
@@ -128,22 +138,46 @@ impl FileBytes {
         Ok(Self { bytes, modified: metadata.modified().ok(), extension: lowercase_extension(path) })
     }
 
-    /// The photo in it.
+    /// The photo in it, with every pixel.
     pub fn decode(&self, limits: &Limits) -> Result<Photo, PhotoError> {
-        let mut photo = decode_named(&self.bytes, self.extension.as_deref(), limits)?;
+        self.decode_with(limits, Detail::Exact)
+    }
+
+    /// Bytes that decoding it takes, about; 0 for what is no photo.
+    pub fn decoded_bytes(&self, limits: &Limits, detail: Detail) -> u64 {
+        let Ok(format) = recognise(&self.bytes, self.extension.as_deref()) else { return 0 };
+        let source = Source::new(format, &self.bytes);
+        // As in decoding, a bug in a decoder costs one photo.
+        catch_unwind(AssertUnwindSafe(|| source.decoded_bytes(limits, detail))).unwrap_or(0)
+    }
+
+    /// The photo in it, with as many pixels as are needed. Facts and errors do not depend on that.
+    pub fn decode_with(&self, limits: &Limits, detail: Detail) -> Result<Photo, PhotoError> {
+        let mut photo = decode_named(&self.bytes, self.extension.as_deref(), limits, detail)?;
         photo.facts.modified_ms = self.modified.and_then(milliseconds);
         Ok(photo)
     }
 }
 
-/// Reads a photo from disk.
+/// Reads a photo from disk, every pixel.
 pub fn open(path: &Path, limits: &Limits) -> Result<Photo, PhotoError> {
-    FileBytes::read(path, limits)?.decode(limits)
+    open_with(path, limits, Detail::Exact)
 }
 
-/// Reads a photo from memory. Without a file name, camera RAW that poses as plain TIFF is known by its tags only.
+/// Reads a photo from disk, as many pixels as are needed.
+pub fn open_with(path: &Path, limits: &Limits, detail: Detail) -> Result<Photo, PhotoError> {
+    FileBytes::read(path, limits)?.decode_with(limits, detail)
+}
+
+/// Reads a photo from memory, every pixel.
+/// Without a file name, camera RAW that poses as plain TIFF is known by its tags only.
 pub fn decode(bytes: &[u8], limits: &Limits) -> Result<Photo, PhotoError> {
-    decode_named(bytes, None, limits)
+    decode_with(bytes, limits, Detail::Exact)
+}
+
+/// Reads a photo from memory, as many pixels as are needed.
+pub fn decode_with(bytes: &[u8], limits: &Limits, detail: Detail) -> Result<Photo, PhotoError> {
+    decode_named(bytes, None, limits, detail)
 }
 
 fn read(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
@@ -178,10 +212,10 @@ fn milliseconds(time: SystemTime) -> Option<i64> {
     i64::try_from(time.duration_since(UNIX_EPOCH).ok()?.as_millis()).ok()
 }
 
-fn decode_named(bytes: &[u8], extension: Option<&str>, limits: &Limits) -> Result<Photo, PhotoError> {
+fn decode_named(bytes: &[u8], extension: Option<&str>, limits: &Limits, detail: Detail) -> Result<Photo, PhotoError> {
     let format = recognise(bytes, extension)?;
-    let source = Source { format, bytes };
+    let source = Source::new(format, bytes);
     // Decoders are fed hostile bytes; a bug in one must cost one photo, not the app.
-    catch_unwind(AssertUnwindSafe(|| source.decode(limits)))
+    catch_unwind(AssertUnwindSafe(|| source.decode(limits, detail)))
         .unwrap_or_else(|_| Err(source.corrupt("the decoder gave up (panicked) on this file")))
 }

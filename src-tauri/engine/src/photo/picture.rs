@@ -1,9 +1,8 @@
 //! The levels of a decoded picture, in the colour mode that Pillow would open its file in.
 //! Where they come from: `source.rs`. What a tower makes of them: [`crate::preprocess`].
 
+use super::side::Side;
 use crate::preprocess::{Pixels, scale_down};
-use image::codecs::jpeg::JpegEncoder;
-use image::{ExtendedColorType, ImageError};
 use std::borrow::Cow;
 
 /// Pillow's colour modes, as far as pictures keep them.
@@ -19,12 +18,12 @@ pub enum Mode {
     Rgba,
 }
 
-/// 8-bit pixels in the mode Pillow would open them in.
+/// 8-bit pixels in the mode Pillow would open them in: all of the file's, or as many as were asked for.
 /// Colour profiles are ignored, as CLIP's own preprocessing ignores them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Picture {
-    pub(super) height: usize,
-    pub(super) width: usize,
+    pub(super) rows: Side,
+    pub(super) columns: Side,
     pub(super) mode: Mode,
     pub(super) is_indexed: bool,
     pub(super) data: Vec<u8>,
@@ -57,17 +56,33 @@ impl Picture {
             height > 0 && width > 0 && data.len() == height * width * mode.channels(),
             "levels do not fill the picture"
         );
-        Self { height, width, mode, is_indexed: false, data }
+        Self { rows: Side::whole(height), columns: Side::whole(width), mode, is_indexed: false, data }
     }
 
-    /// Rows.
+    /// Rows that are here.
     pub fn height(&self) -> usize {
-        self.height
+        self.rows.length
     }
 
-    /// Columns.
+    /// Columns that are here.
     pub fn width(&self) -> usize {
-        self.width
+        self.columns.length
+    }
+
+    /// Height and width of the full picture, of which fewer pixels are here if it was decoded with
+    /// [`Detail::Enough`](super::Detail::Enough).
+    pub fn full_size(&self) -> [usize; 2] {
+        [self.rows.full, self.columns.full]
+    }
+
+    /// Rows, and how they lie on the full picture.
+    pub(crate) fn rows(&self) -> Side {
+        self.rows
+    }
+
+    /// Columns, and how they lie on the full picture.
+    pub(crate) fn columns(&self) -> Side {
+        self.columns
     }
 
     /// Colour mode.
@@ -87,7 +102,7 @@ impl Picture {
 
     /// `[width, channel]`.
     pub(crate) fn row(&self, y: usize) -> &[u8] {
-        let length = self.width * self.mode.channels();
+        let length = self.width() * self.mode.channels();
         &self.data[y * length..(y + 1) * length]
     }
 
@@ -109,7 +124,7 @@ impl Picture {
     /// What `level` makes of each colour and its alpha.
     fn without_alpha(&self, level: fn(u8, u8) -> u8) -> Self {
         let mode = if self.mode == Mode::GreyAlpha { Mode::Grey } else { Mode::Rgb };
-        let mut data = Vec::with_capacity(self.height * self.width * mode.channels());
+        let mut data = Vec::with_capacity(self.height() * self.width() * mode.channels());
         for pixel in self.data.chunks_exact(mode.channels() + 1) {
             let (colours, alpha) = pixel.split_at(mode.channels());
             data.extend(colours.iter().map(|&colour| level(colour, alpha[0])));
@@ -125,14 +140,6 @@ fn over_white(colour: u8, alpha: u8) -> u8 {
     let below = (255 << PRECISION_BITS) - above;
     let mixed = u32::from(colour) * above + 255 * below + (0x80 << PRECISION_BITS);
     ((((mixed >> 8) + mixed) >> 8) >> PRECISION_BITS) as u8
-}
-
-/// A picture as JPEG bytes; `quality` is 1 to 100. The error is a side beyond JPEG's 65535 pixels.
-pub fn jpeg_bytes(pixels: &Pixels, quality: u8) -> Result<Vec<u8>, ImageError> {
-    let mut bytes = Vec::new();
-    let mut encoder = JpegEncoder::new_with_quality(&mut bytes, quality);
-    encoder.encode(&pixels.data, pixels.width as u32, pixels.height as u32, ExtendedColorType::Rgb8)?;
-    Ok(bytes)
 }
 
 #[cfg(test)]

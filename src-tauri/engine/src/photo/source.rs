@@ -1,13 +1,17 @@
 //! A recognised file becomes an upright picture and its facts.
 //!
-//! The `image` crate decodes. Added here is what it does not tell: whether the end of the file is there, and what
-//! Pillow makes of palettes, single bits and CMYK. Levels go to `picture.rs`; EXIF is read by `exif.rs`.
+//! The `image` crate decodes, or `scaled.rs` where fewer pixels are enough. Added here is what they do not tell: whether
+//! the end of the file is there (`outline.rs`), and what Pillow makes of palettes, single bits and CMYK. Levels go to
+//! `picture.rs`; EXIF is read by `exif.rs`.
 
 use super::error::PhotoError;
 use super::exif::ExifFacts;
 use super::format::Format;
+use super::outline::JpegOutline;
 use super::picture::{Mode, Picture};
-use super::{Colour, ColourModel, Facts, Limits, Photo};
+use super::scaled;
+use super::side::{Side, turned};
+use super::{Colour, ColourModel, Detail, Facts, Limits, Photo};
 use image::codecs::{
     bmp::BmpDecoder, gif::GifDecoder, jpeg::JpegDecoder, png::PngDecoder, tiff::TiffDecoder, webp::WebPDecoder,
 };
@@ -17,12 +21,18 @@ use std::io::Cursor;
 
 /// A recognised file.
 pub(super) struct Source<'a> {
-    pub(super) format: Format,
-    pub(super) bytes: &'a [u8],
+    format: Format,
+    bytes: &'a [u8],
+    outline: JpegOutline,
 }
 
-impl Source<'_> {
-    pub(super) fn decode(&self, limits: &Limits) -> Result<Photo, PhotoError> {
+impl<'a> Source<'a> {
+    pub(super) fn new(format: Format, bytes: &'a [u8]) -> Self {
+        let outline = if format == Format::Jpeg { JpegOutline::read(bytes) } else { JpegOutline::default() };
+        Self { format, bytes, outline }
+    }
+
+    pub(super) fn decode(&self, limits: &Limits, detail: Detail) -> Result<Photo, PhotoError> {
         if let Some((width, height)) = self.png_size() {
             check_size(width, height, limits)?; // the decoder wants more than the header before it tells
         }
@@ -33,35 +43,63 @@ impl Source<'_> {
         let memory = decoder.total_bytes() * 2 + SPARE_MEMORY;
         decoder.set_limits(memory_limit(memory)).map_err(|source| self.failed(source))?;
         let exif = decoder.exif_metadata().ok().flatten();
-        let stored = decoder.original_color_type();
-        let image = DynamicImage::from_decoder(decoder).map_err(|source| self.failed(source))?;
-        self.upright(image, stored, exif.as_deref())
-    }
-
-    fn upright(
-        &self,
-        mut image: DynamicImage,
-        stored: ExtendedColorType,
-        exif: Option<&[u8]>,
-    ) -> Result<Photo, PhotoError> {
         let exif = match self.format {
             Format::Tiff => ExifFacts::read(self.bytes),
-            _ => exif.map(ExifFacts::read).unwrap_or_default(),
+            _ => exif.as_deref().map(ExifFacts::read).unwrap_or_default(),
         };
+        let stored = decoder.original_color_type();
+        let full = [height as usize, width as usize];
+        let (mut image, eighths) = match self.scaled(full, exif.orientation, detail) {
+            Some(scaled) => scaled,
+            None => (DynamicImage::from_decoder(decoder).map_err(|source| self.failed(source))?, 8),
+        };
+        let [rows, columns] = full.map(|side| Side::scaled(side, eighths));
         image.apply_orientation(Orientation::from_exif(exif.orientation).unwrap_or(Orientation::NoTransforms));
-        let picture = self.picture(image, stored)?;
-        let facts = Facts {
+        let picture = self.picture(image, stored, turned(rows, columns, exif.orientation))?;
+        Ok(Photo { facts: self.facts(&picture, stored, exif), picture })
+    }
+
+    /// Bytes that [`Self::decode`] takes at most while it decodes, by the header; 0 where it will refuse the file.
+    pub(super) fn decoded_bytes(&self, limits: &Limits, detail: Detail) -> u64 {
+        if self.png_size().is_some_and(|(width, height)| check_size(width, height, limits).is_err()) {
+            return 0;
+        }
+        let Ok(decoder) = self.decoder() else { return 0 };
+        let (width, height) = decoder.dimensions();
+        if check_size(width, height, limits).is_err() {
+            return 0;
+        }
+        // Turning a picture upright takes a second copy. An orientation is not asked for: it may swap the sides, and which
+        // share of a picture is enough hardly depends on that.
+        let both = 2 * decoder.total_bytes();
+        match self.format {
+            Format::Jpeg => both * (detail.eighths([height as usize, width as usize]) as u64).pow(2) / 64,
+            _ => both,
+        }
+    }
+
+    /// The stored picture at fewer pixels, if that is enough and can be done, and how many eighths a side they are.
+    fn scaled(&self, full: [usize; 2], orientation: u8, detail: Detail) -> Option<(DynamicImage, usize)> {
+        let upright = turned(Side::whole(full[0]), Side::whole(full[1]), orientation).map(|side| side.full);
+        let eighths = detail.eighths(upright);
+        // At all eighths there is nothing to gain that would be worth another decoder's roundings.
+        let may = self.format == Format::Jpeg && eighths < 8 && !self.outline.is_rgb_by_adobe;
+        may.then(|| scaled::decode(self.bytes, full, eighths)).flatten().map(|image| (image, eighths))
+    }
+
+    fn facts(&self, picture: &Picture, stored: ExtendedColorType, exif: ExifFacts) -> Facts {
+        let [height, width] = picture.full_size();
+        Facts {
             format: self.format.name(),
-            width: picture.width(),
-            height: picture.height(),
+            width,
+            height,
             bytes: self.bytes.len() as u64,
             colour: self.colour(stored),
             orientation: exif.orientation,
             camera: exif.camera,
             taken_ms: exif.taken_ms,
             modified_ms: None,
-        };
-        Ok(Photo { picture, facts })
+        }
     }
 
     fn decoder(&self) -> ImageResult<Box<dyn ImageDecoder + '_>> {
@@ -79,7 +117,7 @@ impl Source<'_> {
     /// These decoders make up what is missing at the end of a file and say nothing, so the end must be there.
     fn check_whole(&self) -> Result<(), PhotoError> {
         let is_whole = match self.format {
-            Format::Jpeg => JpegOutline::read(self.bytes).is_whole,
+            Format::Jpeg => self.outline.is_whole,
             // RIFF's own length, of which the last byte may be padding that was not written.
             Format::WebP => number(self.bytes, 4, u32::from_le_bytes)
                 .is_some_and(|length| self.bytes.len() + 1 >= 8 + length as usize),
@@ -150,7 +188,7 @@ impl Source<'_> {
             _ if self.format == Format::Gif || self.format == Format::Bmp && self.bmp_palette().is_some() => {
                 colour(Grey, 8, false)
             }
-            _ if self.format == Format::Jpeg && JpegOutline::read(self.bytes).components == 4 => colour(Cmyk, 8, false),
+            _ if self.format == Format::Jpeg && self.outline.components == 4 => colour(Cmyk, 8, false),
             (_, ExtendedColorType::L8) => colour(Grey, 8, false),
             (_, ExtendedColorType::La8) => colour(Grey, 8, true),
             (_, ExtendedColorType::Rgb8) => colour(Rgb, 8, false),
@@ -167,8 +205,12 @@ impl Source<'_> {
 
     /// 16-bit levels keep their high byte, as Pillow keeps it for RGB. For 16-bit grey Pillow clips at 255 instead,
     /// which turns a photo white: there we leave it and scale too.
-    fn picture(&self, image: DynamicImage, stored: ExtendedColorType) -> Result<Picture, PhotoError> {
-        let (width, height) = (image.width() as usize, image.height() as usize);
+    fn picture(
+        &self,
+        image: DynamicImage,
+        stored: ExtendedColorType,
+        [rows, columns]: [Side; 2],
+    ) -> Result<Picture, PhotoError> {
         let high = |levels: Vec<u16>| levels.into_iter().map(|level| (level >> 8) as u8).collect();
         let (mode, data): (Mode, Vec<u8>) = match image {
             DynamicImage::ImageLuma8(image) => (Mode::Grey, image.into_raw()),
@@ -187,7 +229,7 @@ impl Source<'_> {
                 });
             }
         };
-        let picture = Picture { height, width, mode, is_indexed: self.is_indexed(stored), data };
+        let picture = Picture { rows, columns, mode, is_indexed: self.is_indexed(stored), data };
         // One colour that stands for "transparent" is no alpha channel to Pillow.
         Ok(if matches!(self.png_colours(), Some((_, 0 | 2))) { picture.opaque() } else { picture })
     }
@@ -221,53 +263,4 @@ fn is_grey_ramp<const STEP: usize>(palette: &[u8]) -> bool {
 /// Four bytes of a header.
 fn number(bytes: &[u8], at: usize, order: fn([u8; 4]) -> u32) -> Option<u32> {
     bytes.get(at..)?.first_chunk().copied().map(order)
-}
-
-/// What JPEG's markers tell without decoding.
-struct JpegOutline {
-    is_whole: bool,
-    components: u8,
-}
-
-impl JpegOutline {
-    /// Walks from marker to marker. Compressed data has no bare 0xFF, so it is skipped like any filler.
-    fn read(bytes: &[u8]) -> Self {
-        let mut outline = Self { is_whole: false, components: 0 };
-        let mut rest = &bytes[bytes.len().min(2)..];
-        while let Some(at) = rest.iter().position(|&byte| byte == 0xFF) {
-            rest = &rest[at + 1..];
-            let skipped = match *rest {
-                [0xD9, ..] => {
-                    return Self { is_whole: true, ..outline };
-                }
-                [0x00 | 0x01 | 0xD0..=0xD8, ..] => 1, // markers without a segment, and 0xFF as data
-                [0xFF, ..] => 0,
-                [marker, high, low, ..] => {
-                    let is_frame = matches!(marker, 0xC0..=0xCF) && !matches!(marker, 0xC4 | 0xC8 | 0xCC);
-                    if is_frame && let Some(&components) = rest.get(8) {
-                        outline.components = components;
-                    }
-                    1 + usize::from(u16::from_be_bytes([high, low]))
-                }
-                _ => break,
-            };
-            rest = &rest[skipped.min(rest.len())..];
-        }
-        outline
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_jpeg_without_its_end_is_not_whole() {
-        let whole = [
-            0xFF, 0xD8, 0xFF, 0xC0, 0, 9, 8, 0, 1, 0, 1, 4, 0, 0xFF, 0xDA, 0, 2, 7, 0xFF, 0, 0xFF, 0xD0, 7, 0xFF, 0xD9,
-        ];
-        let outline = JpegOutline::read(&whole);
-        assert!(outline.is_whole && outline.components == 4);
-        assert!((0..whole.len()).all(|length| !JpegOutline::read(&whole[..length]).is_whole));
-    }
 }

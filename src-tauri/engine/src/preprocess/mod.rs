@@ -7,12 +7,13 @@
 //! are never guessed: see [`PreprocessConfig`]. Where pictures come from: [`crate::photo`].
 
 mod config;
+mod mix;
 mod resample;
 mod transformers;
 
 pub use config::{ConfigError, Convention, Interpolation, PreprocessConfig, ResizeMode};
 
-use crate::photo::{Mode, Picture};
+use crate::photo::{Mode, Picture, Side};
 use resample::{nearest, resample};
 use std::ops::Range;
 
@@ -30,9 +31,9 @@ pub struct Pixels {
 /// The part of a picture that a tower sees, at the tower's size.
 pub fn resize_and_crop(picture: &Picture, config: &PreprocessConfig) -> Pixels {
     let [height, width] = config.size;
-    let resized = resized_size(picture.height(), picture.width(), config);
-    let rows = Axis::centred(picture.height(), resized[0], height, config.convention);
-    let columns = Axis::centred(picture.width(), resized[1], width, config.convention);
+    let resized = resized_size(picture.full_size(), config);
+    let rows = Axis::centred(picture.rows(), resized[0], height, config.convention);
+    let columns = Axis::centred(picture.columns(), resized[1], width, config.convention);
     let kernel = kernel(config);
     let (mode, kept) = match config.convention {
         Convention::OpenClip if picture.is_indexed() => (picture.mode(), nearest(picture, &rows, &columns)),
@@ -56,8 +57,8 @@ pub fn resize_and_crop(picture: &Picture, config: &PreprocessConfig) -> Pixels {
 /// # Shapes
 /// - `[height, width]` of the picture in pixels, upright, as a photo is decoded
 pub fn seen_part([height, width]: [usize; 2], config: &PreprocessConfig) -> [f64; 4] {
-    let resized = resized_size(height, width, config);
-    let axis = |from, to, canvas| Axis::centred(from, to, canvas, config.convention).seen(canvas);
+    let resized = resized_size([height, width], config);
+    let axis = |from, to, canvas| Axis::centred(Side::whole(from), to, canvas, config.convention).seen(canvas);
     let [top, bottom] = axis(height, resized[0], config.size[0]);
     let [left, right] = axis(width, resized[1], config.size[1]);
     [left, top, right, bottom]
@@ -79,17 +80,24 @@ pub fn normalise(pixels: &Pixels, config: &PreprocessConfig) -> Vec<f32> {
 
 /// Scales a picture to at most `longest` pixels a side, alpha over white; never enlarges.
 pub(crate) fn scale_down(picture: &Picture, longest: usize) -> Pixels {
-    let side = picture.width().max(picture.height());
-    let scaled = |length: usize| {
-        if side <= longest { length } else { ((length * longest + side / 2) / side).max(1) }
-    };
-    let rows = Axis::whole(picture.height(), scaled(picture.height()));
-    let columns = Axis::whole(picture.width(), scaled(picture.width()));
+    let here = picture.height().max(picture.width());
+    let [height, width] = scaled_down_size(picture.full_size(), longest.min(here));
+    let rows = Axis::whole(picture.rows(), height);
+    let columns = Axis::whole(picture.columns(), width);
     let picture = picture.over_white();
     let kept = resample(&picture, &rows, &columns, Interpolation::Bicubic);
     let mut pixels = Pixels { height: rows.to, width: columns.to, data: vec![0; rows.to * columns.to * 3] };
     pixels.paste(&kept, picture.mode(), &rows, &columns);
     pixels
+}
+
+/// Height and width of a picture scaled to at most `longest` pixels a side.
+pub(crate) fn scaled_down_size([height, width]: [usize; 2], longest: usize) -> [usize; 2] {
+    let side = width.max(height);
+    let scaled = |length: usize| {
+        if side <= longest { length } else { ((length * longest + side / 2) / side).max(1) }
+    };
+    [scaled(height), scaled(width)]
 }
 
 impl Pixels {
@@ -110,8 +118,8 @@ impl Pixels {
 /// One side of the resize: how long it was, how long it would be, and which part of that is kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Axis {
-    /// Length of the picture, in pixels.
-    from: usize,
+    /// The picture's side.
+    from: Side,
     /// Length after the resize, before crop and bars.
     to: usize,
     /// The first resized pixel that is kept.
@@ -123,12 +131,12 @@ struct Axis {
 }
 
 impl Axis {
-    fn whole(from: usize, to: usize) -> Self {
+    fn whole(from: Side, to: usize) -> Self {
         Self { from, to, start: 0, kept: to, bar: 0 }
     }
 
     /// A resized side on a canvas: what is too long is cropped, what is too short gets bars.
-    fn centred(from: usize, to: usize, canvas: usize, convention: Convention) -> Self {
+    fn centred(from: Side, to: usize, canvas: usize, convention: Convention) -> Self {
         let excess = to.saturating_sub(canvas);
         let start = match convention {
             Convention::OpenClip => half_to_even(excess), // torchvision's center_crop: int(round(excess / 2.0))
@@ -149,7 +157,7 @@ impl Axis {
 
     /// Source pixels per resized pixel.
     fn scale(&self) -> f64 {
-        self.from as f64 / self.to as f64
+        self.from.extent() / self.to as f64
     }
 }
 
@@ -159,8 +167,11 @@ fn half_to_even(length: usize) -> usize {
     if length.is_multiple_of(2) { half } else { half + half % 2 }
 }
 
-/// The whole picture's height and width after the resize.
-fn resized_size(height: usize, width: usize, config: &PreprocessConfig) -> [usize; 2] {
+/// The whole picture's height and width after the resize, before crop and bars.
+///
+/// # Shapes
+/// - `[height, width]` of the full picture in pixels, upright
+pub fn resized_size([height, width]: [usize; 2], config: &PreprocessConfig) -> [usize; 2] {
     let [tower_height, tower_width] = config.size;
     let ratios = [height as f64 / tower_height as f64, width as f64 / tower_width as f64];
     // open_clip's ResizeKeepRatio; Pillow refuses the side of 0 that a thin strip gets, we draw a line.
@@ -216,6 +227,6 @@ mod tests {
     #[test]
     fn a_thin_strip_keeps_at_least_a_line() {
         let config = PreprocessConfig { resize_mode: ResizeMode::Longest, ..Default::default() };
-        assert_eq!(resized_size(20_000, 1, &config), [224, 1]);
+        assert_eq!(resized_size([20_000, 1], &config), [224, 1]);
     }
 }

@@ -1,8 +1,9 @@
 //! Pillow's 8-bit resampler, bit for bit: `src/libImaging/Resample.c` and `Geometry.c` of Pillow 12.3.0.
 //!
-//! Two passes, across and then down, each a weighted sum in fixed point. Only what an `Axis` keeps is computed.
-//! Who says what is kept: `mod.rs`.
+//! Two passes, across and then down, each a weighted sum in fixed point (`mix.rs`). Only what an `Axis` keeps is
+//! computed. Who says what is kept: `mod.rs`.
 
+use super::mix::{Across, PRECISION_BITS, Tap, mix_down};
 use super::{Axis, Interpolation};
 use crate::photo::{Mode, Picture};
 use std::ops::Range;
@@ -22,8 +23,9 @@ pub(super) fn nearest(picture: &Picture, rows: &Axis, columns: &Axis) -> Vec<u8>
 /// The source pixel of each kept one. Summed step by step, as Geometry.c's `ImagingScaleAffine` does: a
 /// product would round differently and pick another pixel now and then.
 fn nearest_sources(axis: &Axis) -> Vec<usize> {
-    let steps = std::iter::successors(Some(axis.scale() * 0.5), |at| Some(at + axis.scale()));
-    steps.skip(axis.start).take(axis.kept).map(|at| (at as usize).min(axis.from - 1)).collect()
+    let first = axis.from.start() + axis.scale() * 0.5;
+    let steps = std::iter::successors(Some(first), |at| Some(at + axis.scale()));
+    steps.skip(axis.start).take(axis.kept).map(|at| (at as usize).min(axis.from.length - 1)).collect()
 }
 
 /// Pillow's `Image.resize`, of which only the kept part is computed: `[rows.kept, columns.kept, channel]`.
@@ -43,26 +45,40 @@ fn resample_channels<const CHANNELS: usize>(
     kernel: Interpolation,
 ) -> Vec<u8> {
     // Pillow returns a picture that already has the size untouched, without the loss of premultiplying.
-    let is_premultiplied = picture.mode().has_alpha() && (rows.from, columns.from) != (rows.to, columns.to);
-    let down = Taps::new(rows, kernel);
-    let across = Taps::new(columns, kernel);
-    let needed = down.sources();
+    let is_premultiplied =
+        picture.mode().has_alpha() && [rows.from.length, columns.from.length] != [rows.to, columns.to];
+    let down = taps(rows, kernel);
+    let across = Across::<CHANNELS>::new(&taps(columns, kernel), columns.from.length);
+    let needed = sources(&down);
     let mut narrow = Vec::with_capacity(needed.len() * columns.kept * CHANNELS);
-    let mut scratch = Vec::new();
-    for y in needed.clone() {
-        let mut row = picture.row(y).as_chunks::<CHANNELS>().0;
-        if is_premultiplied {
-            scratch.clear();
-            scratch.extend(row.iter().map(|&pixel| premultiplied(pixel)));
-            row = &scratch;
+    let least = across.least_levels();
+    for start in needed.clone().step_by(STRIP) {
+        let rows = (start..needed.end.min(start + STRIP)).map(|y| picture.row(y));
+        if is_premultiplied || picture.row(0).len() < least {
+            let copies: Vec<Vec<u8>> = rows.map(|row| prepared::<CHANNELS>(row, is_premultiplied, least)).collect();
+            across.mix(&copies.iter().map(Vec::as_slice).collect::<Vec<_>>(), &mut narrow);
+        } else {
+            across.mix(&rows.collect::<Vec<_>>(), &mut narrow);
         }
-        across.mix_pixels(row, &mut narrow);
     }
-    let mut output = down.mix_rows(&narrow, columns.kept * CHANNELS, needed.start);
+    let mut output = mix_down(&down, &narrow, columns.kept * CHANNELS, needed.start);
     if is_premultiplied {
         output.as_chunks_mut::<CHANNELS>().0.iter_mut().for_each(unpremultiply);
     }
     output
+}
+
+/// Rows that are copied at a time where they must be changed first.
+const STRIP: usize = 16;
+
+/// A copy of a row, with zeros at its end if it has fewer levels than the loops take at a time.
+fn prepared<const CHANNELS: usize>(row: &[u8], is_premultiplied: bool, least: usize) -> Vec<u8> {
+    let mut copy = row.to_vec();
+    if is_premultiplied {
+        copy.as_chunks_mut::<CHANNELS>().0.iter_mut().for_each(|pixel| *pixel = premultiplied(*pixel));
+    }
+    copy.resize(row.len().max(least), 0);
+    copy
 }
 
 /// Pillow's Convert.c, `rgba2rgbA`: the last channel is alpha.
@@ -85,71 +101,29 @@ fn unpremultiply<const CHANNELS: usize>(pixel: &mut [u8; CHANNELS]) {
     }
 }
 
-/// Weights are fixed point with this many bits: Resample.c, `PRECISION_BITS` = 32 − 8 − 2.
-const PRECISION_BITS: u32 = 22;
-const HALF: i32 = 1 << (PRECISION_BITS - 1);
-
-/// For each kept pixel of one axis, the source pixels it is mixed from.
-struct Taps(Vec<Tap>);
-
-struct Tap {
-    first: usize,
-    weights: Vec<i32>,
+/// For each kept pixel, the source pixels it is mixed from: Resample.c, `precompute_coeffs`, `normalize_coeffs_8bpc`.
+/// As in Pillow's `Image.thumbnail`, whose `box` this is, a picture that was decoded at fewer pixels may end within one.
+fn taps(axis: &Axis, kernel: Interpolation) -> Vec<Tap> {
+    let widening = axis.scale().max(1.0);
+    let (support, weigh): (f64, fn(f64) -> f64) = match kernel {
+        Interpolation::Bicubic => (2.0 * widening, bicubic),
+        Interpolation::Bilinear => (widening, bilinear),
+    };
+    let tap = |at: usize| {
+        let centre = axis.from.start() + (at as f64 + 0.5) * axis.scale();
+        let first = (centre - support + 0.5).max(0.0) as usize;
+        let end = ((centre + support + 0.5) as usize).min(axis.from.length);
+        let weigh = |source: usize| weigh((source as f64 - centre + 0.5) * (1.0 / widening));
+        Tap { first, weights: fixed_point((first..end).map(weigh).collect()) }
+    };
+    axis.kept().map(tap).collect()
 }
 
-impl Taps {
-    /// Resample.c, `precompute_coeffs` and `normalize_coeffs_8bpc`.
-    fn new(axis: &Axis, kernel: Interpolation) -> Self {
-        let widening = axis.scale().max(1.0);
-        let (support, weigh): (f64, fn(f64) -> f64) = match kernel {
-            Interpolation::Bicubic => (2.0 * widening, bicubic),
-            Interpolation::Bilinear => (widening, bilinear),
-        };
-        let tap = |at: usize| {
-            let centre = (at as f64 + 0.5) * axis.scale();
-            let first = (centre - support + 0.5).max(0.0) as usize;
-            let end = ((centre + support + 0.5) as usize).min(axis.from);
-            let weigh = |source: usize| weigh((source as f64 - centre + 0.5) * (1.0 / widening));
-            Tap { first, weights: fixed_point((first..end).map(weigh).collect()) }
-        };
-        Self(axis.kept().map(tap).collect())
-    }
-
-    /// The source pixels that any kept pixel needs.
-    fn sources(&self) -> Range<usize> {
-        let start = self.0.iter().map(|tap| tap.first).min().unwrap_or(0);
-        let end = self.0.iter().map(|tap| tap.first + tap.weights.len()).max().unwrap_or(0);
-        start..end
-    }
-
-    /// Horizontal pass: appends one output row.
-    fn mix_pixels<const CHANNELS: usize>(&self, row: &[[u8; CHANNELS]], output: &mut Vec<u8>) {
-        for Tap { first, weights } in &self.0 {
-            let mut sums = [HALF; CHANNELS];
-            for (pixel, weight) in row[*first..].iter().zip(weights) {
-                for (sum, &level) in sums.iter_mut().zip(pixel) {
-                    *sum += weight * i32::from(level);
-                }
-            }
-            output.extend(sums.map(clip));
-        }
-    }
-
-    /// Vertical pass over whole rows of `length` bytes, the first of which is source row `origin`.
-    fn mix_rows(&self, rows: &[u8], length: usize, origin: usize) -> Vec<u8> {
-        let mut output = Vec::with_capacity(self.0.len() * length);
-        let mut sums = vec![HALF; length];
-        for Tap { first, weights } in &self.0 {
-            sums.fill(HALF);
-            for (row, weight) in rows[(first - origin) * length..].chunks_exact(length).zip(weights) {
-                for (sum, &level) in sums.iter_mut().zip(row) {
-                    *sum += weight * i32::from(level);
-                }
-            }
-            output.extend(sums.iter().copied().map(clip));
-        }
-        output
-    }
+/// The source pixels that any kept pixel needs.
+fn sources(taps: &[Tap]) -> Range<usize> {
+    let start = taps.iter().map(|tap| tap.first).min().unwrap_or(0);
+    let end = taps.iter().map(|tap| tap.first + tap.weights.len()).max().unwrap_or(0);
+    start..end
 }
 
 fn fixed_point(weights: Vec<f64>) -> Vec<i32> {
@@ -157,10 +131,6 @@ fn fixed_point(weights: Vec<f64>) -> Vec<i32> {
     let one = f64::from(1 << PRECISION_BITS);
     // `as` truncates towards 0, so half a unit away from 0 rounds, as in C.
     weights.iter().map(|weight| weight / sum * one).map(|weight| (weight + 0.5_f64.copysign(weight)) as i32).collect()
-}
-
-fn clip(sum: i32) -> u8 {
-    (sum >> PRECISION_BITS).clamp(0, 255) as u8
 }
 
 /// Resample.c, `bicubic_filter`, with a = −0.5.
@@ -184,28 +154,28 @@ fn bilinear(x: f64) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::photo::Side;
     use crate::preprocess::Convention;
 
     #[test]
     fn only_source_rows_that_survive_the_crop_are_needed() {
-        let axis = Axis::centred(20_000, 4_480_000, 224, Convention::OpenClip);
+        let axis = Axis::centred(Side::whole(20_000), 4_480_000, 224, Convention::OpenClip);
         assert_eq!((axis.start, axis.kept), (2_239_888, 224));
-        assert_eq!(Taps::new(&axis, Interpolation::Bicubic).sources(), 9_998..10_002);
+        assert_eq!(sources(&taps(&axis, Interpolation::Bicubic)), 9_998..10_002);
     }
 
     #[test]
     fn a_side_of_the_right_length_is_left_as_it_is() {
-        let taps = Taps::new(&Axis::whole(3, 3), Interpolation::Bicubic);
-        let mut row = Vec::new();
-        taps.mix_pixels(&[[1, 255], [0, 128], [77, 3]], &mut row);
-        assert_eq!(row, [1, 255, 0, 128, 77, 3]);
+        let axis = Axis::whole(Side::whole(3), 3);
+        let picture = Picture::new(3, 3, Mode::Grey, vec![1, 255, 0, 128, 77, 3, 9, 8, 7]);
+        assert_eq!(resample(&picture, &axis, &axis, Interpolation::Bicubic), picture.data());
     }
 
     #[test]
     fn weights_add_up_to_one() {
         for (from, to) in [(4000, 224), (224, 224), (7, 32), (1, 224), (1_000_000, 3)] {
             for kernel in [Interpolation::Bicubic, Interpolation::Bilinear] {
-                for tap in Taps::new(&Axis::whole(from, to), kernel).0 {
+                for tap in taps(&Axis::whole(Side::whole(from), to), kernel) {
                     let error = tap.weights.iter().sum::<i32>() - (1 << PRECISION_BITS);
                     assert!(error.unsigned_abs() as usize <= tap.weights.len(), "{from} to {to}: {error}");
                 }

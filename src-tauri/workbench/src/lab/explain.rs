@@ -82,7 +82,7 @@ pub fn explain(
     labels: Vec<String>,
 ) -> Result<Explanation, Problem> {
     let photo = photo::open(path, &Limits::default()).map_err(|error| of_photo(&error, path))?;
-    let size = [photo.picture.height(), photo.picture.width()];
+    let size = photo.picture.full_size();
     let seen = preprocess::seen_part(size, &model.preprocess).map(|share| share as f32);
     let pixels = preprocess::resize_and_crop(&photo.picture, &model.preprocess);
     let pixels = preprocess::normalise(&pixels, &model.preprocess);
