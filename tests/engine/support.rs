@@ -6,7 +6,7 @@ use std::{
 };
 
 use cliploupe_engine::{
-    Checkpoint, Device, LoadError, Model, Tensor, TensorData,
+    Checkpoint, Device, LoadError, Model, Precision, Tensor, TensorData,
     clip::{TokenBatch, normalise},
     device::read,
     probe::{Probe, Stage},
@@ -115,6 +115,23 @@ pub const WGPU: Tolerances = Tolerances {
     probabilities: 2e-4,
 };
 
+/// One golden model of each family of towers.
+pub const FAMILIES: [&str; 13] = [
+    "clip-vit",
+    "clip-rn",
+    "coca",
+    "convnext-mlp",
+    "eva02",
+    "eva02-postnorm",
+    "mobileclip-b",
+    "mobileclip-s",
+    "nllb-linear",
+    "pe-core",
+    "siglip2",
+    "vitamin",
+    "xlmr-mlp",
+];
+
 impl Tolerances {
     pub fn of(self, stage: &str) -> Tolerance {
         let absolute = |absolute| Tolerance { absolute, relative: 0.0 };
@@ -206,7 +223,8 @@ pub fn compare(name: &str, found: &Golden, expected: &Golden, tolerance: Toleran
     if worst <= 0.0 { Ok(()) } else { Err(format!("{name} is off by {worst:e} more than {tolerance:?}")) }
 }
 
-fn run(model: &Model, golden: &Goldens) -> Goldens {
+/// Every stage that a golden may have, for the golden's own pixels and tokens.
+pub fn run(model: &Model, golden: &Goldens) -> Goldens {
     let clip = &model.clip;
     let pixels = model.pixel_batch(golden["input.pixels"].values.clone());
     let mut probe = Probe::on();
@@ -407,6 +425,10 @@ impl Copy {
 
     pub fn load_on(&self, device: &Device) -> Result<Model, LoadError> {
         load(self.path(), device)
+    }
+
+    pub fn load_as(&self, device: &Device, precision: Precision) -> Result<Model, LoadError> {
+        Model::load_as(Checkpoint::find(self.path(), None)?, None, device, precision)
     }
 
     /// Loads and compares; a checkpoint that is refused fails too.

@@ -15,6 +15,7 @@ use crate::{
     device::read,
     error::LoadError,
     files::{Files, MemoryFile},
+    precision::Precision,
     preprocess::PreprocessConfig,
     probe::Probe,
     tokenizer::{self, Tokenizer},
@@ -227,8 +228,19 @@ pub struct Model {
 }
 
 impl Model {
-    /// Loads a checkpoint onto a device. `image_size` replaces the configuration's, with resampled positions.
+    /// Loads a checkpoint onto a device in f32. `image_size` replaces the configuration's, with resampled positions.
     pub fn load(checkpoint: Checkpoint, image_size: Option<[usize; 2]>, device: &Device) -> Result<Self, LoadError> {
+        Self::load_as(checkpoint, image_size, device, Precision::F32)
+    }
+
+    /// As [`Self::load`], in any precision. Whether a device can compute in [`Precision::F16`] is for the caller to ask
+    /// (`Device::supports_dtype`), and whether the model can, which may overflow, for a comparison of its vectors.
+    pub fn load_as(
+        checkpoint: Checkpoint,
+        image_size: Option<[usize; 2]>,
+        device: &Device,
+        precision: Precision,
+    ) -> Result<Self, LoadError> {
         let json = match &checkpoint.known_config {
             Some(config) => config.clone(),
             None => read_json(checkpoint.files, &checkpoint.config)?,
@@ -239,9 +251,14 @@ impl Model {
         };
         preprocess.size = config.vision.image_size();
         let weights = Weights::open(checkpoint.files, &checkpoint.weights, keys, device)?;
-        let clip = Clip::load(weights, &config)?;
+        let clip = Clip::load(weights.in_precision(precision), &config)?;
         let tokenizer = load_tokenizer(&config, &checkpoint)?;
         Ok(Self { clip, config, preprocess, checkpoint, tokenizer })
+    }
+
+    /// In which numbers its towers are kept and computed.
+    pub fn precision(&self) -> Precision {
+        self.clip.precision()
     }
 
     /// The tokenizer, where the checkpoint has one.

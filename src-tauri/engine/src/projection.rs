@@ -4,16 +4,14 @@
 //! that, bias or none, linear or MLP, is here, with the affine layer in front of it, whose shift β makes even a
 //! projection without a bias affine: `W(γ⊙x̂ + β) = (W·diag γ)x̂ + Wβ`.
 
-use burn::{
-    nn::Linear,
-    tensor::{Tensor, activation, assert_shape},
-};
+use burn::tensor::{Tensor, activation, assert_shape};
 
 use serde::Serialize;
 
 use crate::{
     device::read,
     error::LoadError,
+    layers::Linear,
     probe::Probe,
     weights::{Source, Weights},
 };
@@ -113,6 +111,7 @@ impl LinearMap {
 }
 
 #[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "a model has two of them, which are built once")]
 enum Head {
     Linear(Linear),
     Mlp(Linear, Linear),
@@ -223,8 +222,8 @@ impl Projection {
             key: key.clone(),
             orientation: *orientation,
             dims: linear.weight.dims(),
-            weight: read(linear.weight.val()),
-            bias: linear.bias.as_ref().map(|bias| read(bias.val())),
+            weight: read(linear.weight.clone()),
+            bias: linear.bias.as_ref().map(|bias| read(bias.clone())),
         };
         linears.iter().zip(&self.places).map(map).collect()
     }

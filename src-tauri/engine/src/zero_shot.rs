@@ -57,8 +57,12 @@ fn of_texts(clip: &Clip, tokens: &TokenBatch, size: usize, then: impl Fn(Tensor<
     let mut order: Vec<usize> = (0..rows.len()).collect();
     order.sort_by_key(|row| used_length(rows[*row]));
     let mut out = vec![0.0; rows.len() * size];
+    // A GPU looks for kernels for each shape, so it gets few of them; on the CPU nothing is computed in vain.
+    let fills_up = *clip.device() != Device::flex();
     for group in order.chunks(TEXT_BATCH) {
-        let ids = group.iter().flat_map(|row| rows[*row]).copied().collect();
+        let count = if fills_up { group.len().next_power_of_two() } else { group.len() };
+        let filled = group.iter().chain(std::iter::repeat_n(&group[0], count - group.len()));
+        let ids = filled.flat_map(|row| rows[*row]).copied().collect();
         let vectors = read(then(clip.text_pooled_short(&TokenBatch::new(ids, tokens.length()))));
         for (row, vector) in group.iter().zip(vectors.chunks_exact(size)) {
             out[row * size..][..size].copy_from_slice(vector);

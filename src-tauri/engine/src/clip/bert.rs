@@ -2,15 +2,18 @@
 //! model, of Chinese-CLIP, and of open_clip's `HFTextEncoder`.
 //! Follows transformers 5.23 `models/bert/modeling_bert.py` and `models/roberta/modeling_roberta.py`.
 
-use burn::{
-    nn::{Embedding, LayerNorm, Linear},
-    tensor::{Bool, Tensor, activation::gelu, assert_shape, module::attention, ops::AttentionModuleOptions},
-};
+use burn::tensor::{Bool, Tensor, activation::gelu, assert_shape};
 
 use super::TokenBatch;
-use super::block::{join_heads, split_heads};
+use super::attention::attention;
+use super::block::{Sight, join_heads, split_heads};
 use super::padding::{EncoderPool, Padding, needed_length};
-use crate::{error::LoadError, probe::Probe, weights::Weights};
+use crate::{
+    error::LoadError,
+    layers::{Embedding, LayerNorm, Linear},
+    probe::Probe,
+    weights::Weights,
+};
 
 /// Which row of the position table a token gets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -102,7 +105,7 @@ impl Layer {
     fn forward(&self, x: Tensor<3>, hidden: Tensor<4, Bool>) -> Tensor<3> {
         let [q, k, v] =
             [&self.query, &self.key, &self.value].map(|part| split_heads(part.forward(x.clone()), self.heads));
-        let attended = join_heads(attention(q, k, v, Some(hidden), None, AttentionModuleOptions::default()));
+        let attended = join_heads(attention(q, k, v, Some(hidden), Sight::Full));
         let x = self.attention_norm.forward(x + self.attention_output.forward(attended));
         let active = gelu(self.intermediate.forward(x.clone()));
         self.output_norm.forward(x + self.output.forward(active))

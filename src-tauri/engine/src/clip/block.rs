@@ -3,13 +3,15 @@
 //! `vision_transformer.py`, `Block`, and transformers 5.23 `modeling_m2m_100.py`, `M2M100EncoderLayer`, which compute the
 //! same and name it differently.
 
-use burn::{
-    nn::{LayerNorm, Linear},
-    tensor::{Bool, Device, Tensor, activation, assert_shape, module::attention, ops::AttentionModuleOptions},
-};
+use burn::tensor::{Bool, Tensor, activation, assert_shape};
 
+use super::attention::{attention, attention_pattern, hidden_future};
 use super::direct::{Run, attention_parts};
-use crate::{error::LoadError, weights::Weights};
+use crate::{
+    error::LoadError,
+    layers::{LayerNorm, Linear, in_f32},
+    weights::Weights,
+};
 
 /// The nonlinearity of an MLP. Which one is a fact of the configuration; weights do not tell.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -148,23 +150,6 @@ pub(crate) fn split_parts<const N: usize>(fused: Tensor<3>, heads: usize) -> [Te
     std::array::from_fn(|part| split_heads(fused.clone().narrow(2, part * width, width), heads))
 }
 
-/// How much each query looks at each key: rows sum to 1.
-///
-/// # Shapes
-/// - q: `[batch, heads, queries, dim]`
-/// - k: `[batch, heads, keys, dim]`
-/// - hidden: broadcasts to the output; true where a key is not seen
-/// - output: `[batch, heads, queries, keys]`
-pub(crate) fn attention_pattern(q: Tensor<4>, k: Tensor<4>, hidden: Option<Tensor<4, Bool>>) -> Tensor<4> {
-    let [.., dim] = q.dims();
-    let scores = q.matmul(k.transpose()) / (dim as f64).sqrt();
-    let scores = match hidden {
-        Some(hidden) => scores.mask_fill(hidden, f32::NEG_INFINITY),
-        None => scores,
-    };
-    activation::softmax(scores, 3)
-}
-
 /// Puts heads back together: `[batch, heads, seq, dim]` to `[batch, seq, heads · dim]`.
 pub(crate) fn join_heads(x: Tensor<4>) -> Tensor<3> {
     let [batch, heads, seq, dim] = x.dims();
@@ -205,8 +190,7 @@ impl Attention {
     /// - output: `[batch, seq, width]`
     fn forward(&self, x: Tensor<3>, sight: Sight, hidden: Option<Tensor<4, Bool>>) -> Tensor<3> {
         let [q, k, v] = self.q_k_v(x);
-        let options = AttentionModuleOptions { is_causal: sight == Sight::Causal, ..Default::default() };
-        self.out_proj.forward(join_heads(attention(q, k, v, hidden, None, options)))
+        self.out_proj.forward(join_heads(attention(q, k, v, hidden, sight)))
     }
 
     /// What each position gives if it sees itself alone: its own value, `[batch, seq, width]`.
@@ -218,7 +202,7 @@ impl Attention {
     /// What the positions of `run` find, where every position is seen: `[batch, heads, run, dim]`.
     fn found(&self, x: Tensor<3>, run: Run) -> Tensor<4> {
         let [q, k, v] = self.q_k_v(x);
-        attention(q.narrow(2, run.first, run.count), k, v, None, None, AttentionModuleOptions::default())
+        attention(q.narrow(2, run.first, run.count), k, v, None, Sight::Full)
     }
 
     /// How much each position looks at each other one, per head: `[batch, heads, seq, seq]`, rows sum to 1.
@@ -228,11 +212,6 @@ impl Attention {
         let hidden = (sight == Sight::Causal).then(|| hidden_future(seq, &self.out_proj.weight.device()));
         attention_pattern(q, k, hidden)
     }
-}
-
-/// `[1, 1, seq, seq]`, true where a position would see a later one.
-fn hidden_future(seq: usize, device: &Device) -> Tensor<4, Bool> {
-    Tensor::<2, Bool>::tril_mask([seq, seq], 0, device).unsqueeze()
 }
 
 /// Up, activation, down.
@@ -405,7 +384,7 @@ impl ResidualAttentionBlock {
         let found = self.attn.found(self.ln_1.forward(x.clone()), run);
         let attention = scaled(attention_parts(found.clone(), &self.attn.out_proj), self.ls_1.as_ref());
         let attended = scaled(self.attn.out_proj.forward(join_heads(found)), self.ls_1.as_ref());
-        let mlp = self.mlp_adds(run.cut(x) + attended).mean_dim(1);
+        let mlp = in_f32(self.mlp_adds(run.cut(x) + attended)).mean_dim(1);
         Tensor::cat(vec![attention, mlp], 1)
     }
 
@@ -417,7 +396,10 @@ impl ResidualAttentionBlock {
 
 fn scaled(branch: Tensor<3>, scale: Option<&LayerScale>) -> Tensor<3> {
     match scale {
-        Some(scale) => branch * scale.gamma.clone().unsqueeze(),
+        Some(scale) => {
+            let gamma = scale.gamma.clone().cast(branch.dtype());
+            branch * gamma.unsqueeze()
+        }
         None => branch,
     }
 }

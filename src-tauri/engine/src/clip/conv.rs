@@ -3,12 +3,13 @@
 //! In inference a BatchNorm is a scale and a shift per channel, so a convolution with its norm is one convolution. Some
 //! towers (FastViT) go further and add several branches into one; [`Kernel`] has what that needs.
 
-use burn::{
-    nn::LayerNorm,
-    tensor::{Tensor, TensorData, module::conv2d, ops::ConvOptions},
-};
+use burn::tensor::{Tensor, ops::ConvOptions};
 
-use crate::{error::LoadError, weights::Weights};
+use crate::{
+    error::LoadError,
+    layers::{LayerNorm, convolution},
+    weights::Weights,
+};
 
 /// How the border of a picture is filled with zeros.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -154,10 +155,9 @@ impl Kernel {
 
     /// Onto the device.
     pub fn into_conv(self, weights: &Weights) -> Conv {
-        let device = weights.device();
         Conv {
-            bias: Tensor::from_data(TensorData::new(self.bias, [self.shape.out]), device),
-            weight: Tensor::from_data(TensorData::new(self.weight, self.shape.dims()), device),
+            bias: weights.small(self.bias, [self.shape.out]),
+            weight: weights.large_of(self.weight, self.shape.dims()),
             shape: self.shape,
         }
     }
@@ -199,7 +199,7 @@ impl Conv {
             Padding::Each(cells) => (cells, cells),
             Padding::Same => same_padding(size, kernel, stride),
         });
-        conv2d(x, self.weight.clone(), Some(self.bias.clone()), options)
+        convolution(x, &self.weight, Some(&self.bias), options)
     }
 }
 

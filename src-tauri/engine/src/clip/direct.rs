@@ -3,7 +3,9 @@
 //! A residual stream is a sum, and a head's share of it goes through its own rows of the output map. Follows Gandelsman
 //! et al., "Interpreting CLIP's image representation via text-based decomposition" (arXiv:2310.05916), section 3.
 
-use burn::{nn::Linear, tensor::Tensor};
+use burn::tensor::Tensor;
+
+use crate::layers::{Linear, in_f32};
 
 /// The tokens whose mean is pooled; a class token is a run of one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,10 +25,10 @@ impl Run {
         x.narrow(1, self.first, self.count)
     }
 
-    /// `[batch, seq, width]` to `[batch, width]`
+    /// `[batch, seq, width]` to `[batch, width]`, f32
     pub fn mean(self, x: Tensor<3>) -> Tensor<2> {
         let [batch, _, width] = x.dims();
-        self.cut(x).mean_dim(1).reshape([batch, width])
+        in_f32(self.cut(x)).mean_dim(1).reshape([batch, width])
     }
 }
 
@@ -34,15 +36,15 @@ impl Run {
 ///
 /// # Shapes
 /// - found: `[batch, heads, run, dim]`, what attention found
-/// - output: `[batch, heads + 1, width]`
+/// - output: `[batch, heads + 1, width]`, f32
 pub(crate) fn attention_parts(found: Tensor<4>, output: &Linear) -> Tensor<3> {
     let [batch, heads, _, dim] = found.dims();
-    let weight = output.weight.val(); // [heads · dim, width]
+    let weight = in_f32(output.weight.clone()); // [heads · dim, width]
     let width = weight.dims()[1];
     let slices = weight.reshape([1, heads, dim, width]).expand([batch, heads, dim, width]);
-    let heads_add = found.mean_dim(2).matmul(slices).reshape([batch, heads, width]);
+    let heads_add = in_f32(found).mean_dim(2).matmul(slices).reshape([batch, heads, width]);
     let bias = match &output.bias {
-        Some(bias) => bias.val().reshape([1, 1, width]).expand([batch, 1, width]),
+        Some(bias) => in_f32(bias.clone()).reshape([1, 1, width]).expand([batch, 1, width]),
         None => Tensor::zeros([batch, 1, width], &heads_add.device()),
     };
     Tensor::cat(vec![heads_add, bias], 1)
@@ -52,16 +54,17 @@ pub(crate) fn attention_parts(found: Tensor<4>, output: &Linear) -> Tensor<3> {
 mod tests {
     use super::*;
     use crate::{clip::block::join_heads, device::read};
-    use burn::{
-        nn::LinearConfig,
-        tensor::{Device, Distribution},
-    };
+    use burn::tensor::{Device, Distribution};
 
     #[test]
     fn heads_and_bias_add_up_to_what_the_output_map_gives() {
         let device = Device::flex();
-        let output = LinearConfig::new(6, 5).init(&device);
-        let found = Tensor::<4>::random([2, 3, 4, 2], Distribution::Uniform(-1.0, 1.0), &device);
+        let uniform = Distribution::Uniform(-1.0, 1.0);
+        let output = Linear {
+            weight: Tensor::random([6, 5], uniform, &device),
+            bias: Some(Tensor::random([5], uniform, &device)),
+        };
+        let found = Tensor::<4>::random([2, 3, 4, 2], uniform, &device);
         let whole = output.forward(join_heads(found.clone())).mean_dim(1).reshape([2, 5]);
         let parts = attention_parts(found, &output);
         assert_eq!(parts.dims(), [2, 4, 5]);

@@ -8,6 +8,7 @@
 
 #![expect(clippy::large_enum_variant, reason = "a program holds one or two models, whose parts are built once")]
 
+pub mod attention;
 pub mod bert;
 pub mod block;
 pub mod config;
@@ -34,7 +35,9 @@ use self::{
     timm::{convnext::ConvNext, efficientnet::EfficientNet, eva::Eva, fastvit::FastVit, vit::TimmVit},
     vit::VisionTransformer,
 };
-use crate::{error::LoadError, probe::Probe, projection::Projection, weights::Weights};
+use crate::{
+    error::LoadError, layers::in_f32, precision::Precision, probe::Probe, projection::Projection, weights::Weights,
+};
 
 /// How cosines become scores, which depends on how the model was trained.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -177,6 +180,9 @@ impl TextTower {
     }
 }
 
+/// Lengths of texts on a GPU are multiples of this.
+const GPU_TEXT_STEP: usize = 16;
+
 /// A model on a device.
 #[derive(Debug)]
 pub struct Clip {
@@ -188,10 +194,12 @@ pub struct Clip {
     logit_bias: Option<f32>,
     parameters: u64,
     device: Device,
+    precision: Precision,
 }
 
 impl Clip {
-    /// Builds towers and projections from the tensors of `weights`, all of them and no others.
+    /// Builds towers and projections from the tensors of `weights`, all of them and no others. Towers have the precision of
+    /// `weights`; projections are f32 in any, exactly as the file has them, because people look at them and change them.
     pub fn load(mut weights: Weights, config: &ClipConfig) -> Result<Self, LoadError> {
         if config.text_projection.key.starts_with("text.") {
             weights.adopt_unprefixed_text();
@@ -209,9 +217,14 @@ impl Clip {
             ScoreKind::Sigmoid if !weights.has("logit_bias") => Some(0.0),
             ScoreKind::Sigmoid => Some(weights.scalar("logit_bias")?),
         };
+        let precision = weights.precision();
+        let vision = VisionTower::load(&weights, &config.vision, config.resampled)?;
+        let text = TextTower::load(&weights, &config.text)?;
+        weights = weights.in_precision(Precision::F32);
         Ok(Self {
-            vision: VisionTower::load(&weights, &config.vision, config.resampled)?,
-            text: TextTower::load(&weights, &config.text)?,
+            vision,
+            text,
+            precision,
             image_projection: Projection::load(&weights, &config.image_projection)?,
             text_projection: Projection::load(&weights, &config.text_projection)?,
             // Stored as a logarithm, so that training cannot make it negative.
@@ -226,24 +239,26 @@ impl Clip {
     ///
     /// # Shapes
     /// - pixels: `[batch, 3, height, width]`, normalised
-    /// - output: `[batch, width]`
+    /// - output: `[batch, width]`, f32 in any precision
     pub fn image_pooled(&self, pixels: Tensor<4>, probe: &mut Probe) -> Tensor<2> {
-        self.vision.forward(pixels, probe)
+        in_f32(self.vision.forward(pixels.cast(self.precision.activations()), probe))
     }
 
     /// The pooled feature of each text, from all of its positions.
     ///
     /// # Shapes
     /// - tokens: `[batch, seq]`
-    /// - output: `[batch, width]`
+    /// - output: `[batch, width]`, f32 in any precision
     pub fn text_pooled(&self, tokens: &TokenBatch, probe: &mut Probe) -> Tensor<2> {
-        self.text.forward(tokens, probe)
+        in_f32(self.text.forward(tokens, probe))
     }
 
     /// The same numbers as [`Self::text_pooled`], run only as far as the longest text needs.
     pub fn text_pooled_short(&self, tokens: &TokenBatch) -> Tensor<2> {
-        let length = self.text.needed_length(tokens);
-        self.text.forward(&tokens.cut(length), &mut Probe::off())
+        // More than needed changes nothing; a GPU looks for kernels for each length, so it gets few of them.
+        let step = if self.device == Device::flex() { 1 } else { GPU_TEXT_STEP };
+        let length = self.text.needed_length(tokens).next_multiple_of(step).min(tokens.length());
+        self.text_pooled(&tokens.cut(length), &mut Probe::off())
     }
 
     /// From the pooled feature of pictures to the joint space.
@@ -269,6 +284,11 @@ impl Clip {
     /// Number of values in all tensors of the checkpoint, without counters.
     pub fn parameters(&self) -> u64 {
         self.parameters
+    }
+
+    /// In which numbers the towers are kept and computed.
+    pub fn precision(&self) -> Precision {
+        self.precision
     }
 
     /// Where the model is.

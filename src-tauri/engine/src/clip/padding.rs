@@ -3,6 +3,7 @@
 use burn::tensor::{Bool, Device, Int, Tensor, TensorData};
 
 use super::TokenBatch;
+use crate::layers::in_f32;
 
 /// How an encoder's output becomes the feature of a text (open_clip `hf_model.py`, `MeanPooler` and `ClsPooler`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -51,9 +52,10 @@ impl Padding {
 
     /// # Shapes
     /// - x: `[batch, seq, width]`
-    /// - output: `[batch, width]`
+    /// - output: `[batch, width]`, f32
     pub fn pool(&self, x: Tensor<3>, pool: EncoderPool) -> Tensor<2> {
         let [batch, seq, width] = x.dims();
+        let x = in_f32(x);
         let pooled = match pool {
             EncoderPool::First => x.narrow(1, 0, 1),
             EncoderPool::Mean => {

@@ -3,7 +3,7 @@
 //! Each code base has its own rule, and they differ by more than rounding, so the rule follows the checkpoint's layout.
 //! Plain numbers in and out; a handful of rows, so f64 throughout.
 
-use burn::tensor::{Tensor, TensorData};
+use burn::tensor::Tensor;
 
 use crate::{error::LoadError, weights::Weights};
 
@@ -50,7 +50,7 @@ pub fn load_grid(
     } else {
         weights.values(name, &shape(wanted))?
     };
-    Ok(Tensor::from_data(TensorData::new(values, [wanted, width]), weights.device()))
+    Ok(weights.small(values, [wanted, width]))
 }
 
 /// Resamples the grid of an image tower; the `extra` first rows (class token) are kept as they are.

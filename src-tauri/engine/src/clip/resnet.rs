@@ -1,23 +1,15 @@
 //! OpenAI's ResNet, with three convolutions as its stem, average pools instead of strides, and an attention pool.
 //! Follows open_clip `modified_resnet.py` at commit 89fb801f; OpenAI's `model.py` computes the same.
 
-use burn::{
-    nn::Linear,
-    tensor::{
-        Tensor,
-        activation::relu,
-        assert_shape,
-        module::{attention, avg_pool2d},
-        ops::{AttentionModuleOptions, AvgPoolOptions},
-    },
-};
+use burn::tensor::{Tensor, activation::relu, assert_shape, module::avg_pool2d, ops::AvgPoolOptions};
 
 use super::{
-    block::{attention_pattern, join_heads, split_heads},
+    attention::{attention, attention_pattern},
+    block::{Sight, join_heads, split_heads},
     conv::{Conv, ConvShape, to_sequence},
     position::{Grid, Rule, load_grid},
 };
-use crate::{error::LoadError, probe::Probe, weights::Weights};
+use crate::{error::LoadError, layers::Linear, probe::Probe, weights::Weights};
 
 const BATCH_NORM_EPSILON: f32 = 1e-5;
 /// Channels of a block's output over those inside it.
@@ -140,7 +132,7 @@ impl AttentionPool2d {
         );
         // What each cell would say if it alone were looked at (MaskCLIP).
         probe.look(|| "visual.patches".into(), || v.clone().narrow(1, 1, patches));
-        let found = attention(q, k, split_heads(v, self.heads), None, None, AttentionModuleOptions::default());
+        let found = attention(q, k, split_heads(v, self.heads), None, Sight::Full);
         join_heads(found).reshape([batch, width])
     }
 }

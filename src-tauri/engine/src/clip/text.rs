@@ -1,14 +1,16 @@
 //! open_clip's own text tower, and CoCa's, which reads a text from a token behind it.
 //! Follows open_clip `transformer.py`, `TextTransformer`, at commit 89fb801f.
 
-use burn::{
-    nn::{Embedding, LayerNorm},
-    tensor::{Bool, Device, Int, Tensor, TensorData, assert_shape},
-};
+use burn::tensor::{Bool, Device, Int, Tensor, TensorData, assert_shape};
 
 use super::TokenBatch;
 use super::block::{BlockConfig, OPEN_CLIP_BLOCK, ResidualAttentionBlock, Sight};
-use crate::{error::LoadError, probe::Probe, weights::Weights};
+use crate::{
+    error::LoadError,
+    layers::{Embedding, LayerNorm},
+    probe::Probe,
+    weights::Weights,
+};
 
 /// Which position of the last block is the feature of the text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

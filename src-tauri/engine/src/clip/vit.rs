@@ -1,21 +1,20 @@
 //! open_clip's own image tower, and CoCa's, which ends in an attention pool.
 //! Follows open_clip `transformer.py`, `VisionTransformer` and `AttentionalPooler`, at commit 89fb801f.
 
-use burn::{
-    nn::{LayerNorm, Linear},
-    tensor::{
-        Tensor, assert_shape,
-        module::{attention, conv2d},
-        ops::{AttentionModuleOptions, ConvOptions},
-    },
-};
+use burn::tensor::{Tensor, assert_shape, ops::ConvOptions};
 
 use super::{
-    block::{BlockConfig, OPEN_CLIP_BLOCK, ResidualAttentionBlock, Sight, attention_pattern, join_heads, split_heads},
+    attention::{attention, attention_pattern},
+    block::{BlockConfig, OPEN_CLIP_BLOCK, ResidualAttentionBlock, Sight, join_heads, split_heads},
     direct::Run,
     position::{Grid, Rule, load_grid},
 };
-use crate::{error::LoadError, probe::Probe, weights::Weights};
+use crate::{
+    error::LoadError,
+    layers::{LayerNorm, Linear, convolution},
+    probe::Probe,
+    weights::Weights,
+};
 
 /// How the tokens of the last block become one feature.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -102,10 +101,12 @@ impl AttentionalPooler {
             };
             [split("q", 0, width)?, split("k", 1, context)?, split("v", 2, context)?]
         };
-        let all = weights.tensor::<2>(&part("query"), [queries, width])?;
+        let all = weights.tensor_f32::<2>(&part("query"), [queries, width])?;
         let ln_q = weights.layer_norm(&part("ln_q"), width, epsilon)?;
         Ok(Self {
-            query: query.forward(ln_q.forward(all.narrow(0, 0, 1).unsqueeze::<3>())),
+            query: query
+                .forward(ln_q.forward(all.narrow(0, 0, 1).unsqueeze::<3>()))
+                .cast(weights.precision().activations()),
             ln_k: weights.layer_norm(&part("ln_k"), context, epsilon)?,
             key,
             value,
@@ -128,7 +129,7 @@ impl AttentionalPooler {
             || "visual.attn.pool".into(),
             || attention_pattern(q.clone(), k.clone(), None).reshape([batch, self.heads, seq]),
         );
-        let found = join_heads(attention(q, k, v, None, None, AttentionModuleOptions::default()));
+        let found = join_heads(attention(q, k, v, None, Sight::Full));
         self.out_proj.forward(found).reshape([batch, width])
     }
 
@@ -159,7 +160,7 @@ impl VisionTransformer {
         let width = block.width;
         let norm = |name: &str| weights.layer_norm(name, width, block.epsilon);
         Ok(Self {
-            conv1: weights.tensor("visual.conv1.weight", [width, 3, patch_height, patch_width])?,
+            conv1: weights.large("visual.conv1.weight", [width, 3, patch_height, patch_width])?,
             class_embedding: weights.tensor("visual.class_embedding", [width])?,
             positional_embedding: load_grid(
                 weights,
@@ -248,7 +249,7 @@ impl VisionTransformer {
         let [rows, columns] = self.config.grid();
         let width = self.config.block.width;
         let options = ConvOptions::new(self.config.patch_size, [0, 0], [1, 1], 1);
-        let patches = conv2d(pixels, self.conv1.clone(), None, options);
+        let patches = convolution(pixels, &self.conv1, None, options);
         assert_shape!(patches, [batch, width, rows, columns]);
         probe.see(|| "visual.patch_conv".into(), &patches);
         let patches = patches.reshape([batch, width, rows * columns]).swap_dims(1, 2); // [batch, patch, width]

@@ -1,14 +1,15 @@
 //! The attention pool of SigLIP and PE ("MAP head"): one learnt query looks at all tokens.
 //! Follows timm 1.0.31 `layers/attention_pool.py`, `AttentionPoolLatent`.
 
-use burn::{
-    nn::{LayerNorm, Linear},
-    tensor::{Tensor, assert_shape, module::attention, ops::AttentionModuleOptions},
-};
+use burn::tensor::{Tensor, assert_shape};
 
 use crate::{
-    clip::block::{Activation, Mlp, attention_pattern, join_heads, split_heads, split_parts},
+    clip::{
+        attention::{attention, attention_pattern},
+        block::{Activation, Mlp, Sight, join_heads, split_heads, split_parts},
+    },
     error::LoadError,
+    layers::{LayerNorm, Linear},
     probe::Probe,
     weights::Weights,
 };
@@ -44,7 +45,9 @@ impl AttentionPool {
         let part = |part: &str| format!("{name}.{part}");
         let q = weights.linear(&part("q"), width, width, true)?;
         Ok(Self {
-            query: q.forward(weights.tensor(&part("latent"), [1, 1, width])?),
+            query: q
+                .forward(weights.tensor_f32(&part("latent"), [1, 1, width])?)
+                .cast(weights.precision().activations()),
             kv: weights.linear(&part("kv"), width, 2 * width, true)?,
             proj: weights.linear(&part("proj"), width, width, true)?,
             norm: weights.layer_norm(&part("norm"), width, config.epsilon)?,
@@ -69,7 +72,7 @@ impl AttentionPool {
             || "visual.attn.pool".into(),
             || attention_pattern(q.clone(), k.clone(), None).reshape([batch, self.heads, seq]),
         );
-        let attended = join_heads(attention(q, k, v, None, None, AttentionModuleOptions::default()));
+        let attended = join_heads(attention(q, k, v, None, Sight::Full));
         let pooled = self.after_attention(attended).reshape([batch, width]);
         assert_shape!(pooled, [batch, width]);
         probe.see(|| "visual.attn_pool".into(), &pooled);

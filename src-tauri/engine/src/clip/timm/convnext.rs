@@ -1,9 +1,6 @@
 //! ConvNeXt. Follows timm 1.0.31 `convnext.py`, and `layers/classifier.py` (`NormMlpClassifierHead`) for the pool.
 
-use burn::{
-    nn::LayerNorm,
-    tensor::{Tensor, assert_shape},
-};
+use burn::tensor::{Tensor, assert_shape};
 use serde::Deserialize;
 
 use super::{Request, Trunk};
@@ -14,6 +11,7 @@ use crate::{
         conv::{Conv, ConvShape, layer_norm_2d, to_sequence},
     },
     error::LoadError,
+    layers::{LayerNorm, in_f32},
     probe::Probe,
     projection::AffineBefore,
     weights::Weights,
@@ -168,7 +166,7 @@ impl ConvNext {
         let channels = x.dims()[1];
         // The norm is behind the mean, so the mean of these is not quite the feature.
         probe.look_if_named(|| "visual.patches".into(), || self.head_norm.forward(to_sequence(x.clone())));
-        let mean = x.flatten::<3>(2, 3).mean_dim(2).reshape([batch, channels]);
+        let mean = in_f32(x).flatten::<3>(2, 3).mean_dim(2).reshape([batch, channels]);
         let pooled = self.head_norm.forward(mean);
         assert_shape!(pooled, [batch, channels]);
         probe.see(|| "visual.pooled".into(), &pooled);

@@ -10,6 +10,7 @@ use crate::{
         conv::{Conv, ConvShape, Padding, to_sequence},
     },
     error::LoadError,
+    layers::in_f32,
     probe::Probe,
     weights::Weights,
 };
@@ -205,7 +206,7 @@ impl EfficientNet {
         }
         let x = relu6(self.conv_head.forward(x));
         probe.look_if_named(|| "visual.patches".into(), || to_sequence(x.clone()));
-        let pooled = x.flatten::<3>(2, 3).mean_dim(2).reshape([batch, FEATURE_CHANNELS]);
+        let pooled = in_f32(x).flatten::<3>(2, 3).mean_dim(2).reshape([batch, FEATURE_CHANNELS]);
         assert_shape!(pooled, [batch, FEATURE_CHANNELS]);
         probe.see(|| "visual.pooled".into(), &pooled);
         pooled

@@ -1,12 +1,7 @@
 //! EVA, EVA-02 and Meta's Perception Encoder: vision transformers with rotary positions, gated MLPs or norms behind the
 //! branches. Follows timm 1.0.31 `eva.py`, and `layers/pos_embed_sincos.py` for the rotation.
 
-use burn::{
-    nn::{LayerNorm, Linear},
-    tensor::{
-        Device, Tensor, TensorData, activation::silu, assert_shape, module::attention, ops::AttentionModuleOptions,
-    },
-};
+use burn::tensor::{Tensor, activation::silu, assert_shape};
 use serde::Deserialize;
 
 use super::{
@@ -15,13 +10,15 @@ use super::{
 };
 use crate::{
     clip::{
-        block::{Activation, Mlp, attention_pattern, join_heads, split_heads, split_parts},
+        attention::{attention, attention_pattern},
+        block::{Activation, Mlp, Sight, join_heads, split_heads, split_parts},
         config::VisionTowerConfig,
         conv::{Conv, ConvShape, Kernel, to_sequence},
         direct::{Run, attention_parts},
         position::{Grid, Rule, load_grid},
     },
     error::LoadError,
+    layers::{LayerNorm, Linear, in_f32},
     probe::Probe,
     projection::AffineBefore,
     weights::Weights,
@@ -212,7 +209,7 @@ struct Rope {
 }
 
 impl Rope {
-    fn new(config: RopeConfig, grid: [usize; 2], head: usize, device: &Device) -> Self {
+    fn new(config: RopeConfig, grid: [usize; 2], head: usize, weights: &Weights) -> Self {
         let bands = head / 4;
         let axes = if config.column_first { [1, 0] } else { [0, 1] };
         let mut angles = Vec::with_capacity(grid[0] * grid[1] * head);
@@ -228,7 +225,7 @@ impl Rope {
         }
         let table = |of: fn(f64) -> f64| {
             let values: Vec<f32> = angles.iter().map(|angle| of(*angle) as f32).collect();
-            Tensor::<4>::from_data(TensorData::new(values, [1, 1, grid[0] * grid[1], head]), device)
+            weights.small(values, [1, 1, grid[0] * grid[1], head])
         };
         Self { sine: table(f64::sin), cosine: table(f64::cos) }
     }
@@ -308,7 +305,7 @@ impl Attention {
 
     fn forward(&self, x: Tensor<3>, rope: Option<&Rope>, kept: usize) -> Tensor<3> {
         let [q, k, v] = self.q_k_v(x, rope, kept);
-        self.output(attention(q, k, v, None, None, AttentionModuleOptions::default()))
+        self.output(attention(q, k, v, None, Sight::Full))
     }
 
     /// What each token gives if it sees itself alone: its own value.
@@ -429,10 +426,10 @@ impl Block {
     fn parts(&self, x: Tensor<3>, rope: Option<&Rope>, kept: usize) -> Tensor<3> {
         let run = Run::FIRST;
         let [q, k, v] = self.attn.q_k_v(self.before_attention(x.clone()), rope, kept);
-        let found = attention(q.narrow(2, run.first, run.count), k, v, None, None, AttentionModuleOptions::default());
+        let found = attention(q.narrow(2, run.first, run.count), k, v, None, Sight::Full);
         let attention = attention_parts(found.clone(), &self.attn.proj);
         let x = run.cut(x) + self.attn.output(found);
-        Tensor::cat(vec![attention, self.mlp.forward(self.norm2.forward(x))], 1)
+        Tensor::cat(vec![attention, in_f32(self.mlp.forward(self.norm2.forward(x)))], 1)
     }
 }
 
@@ -468,7 +465,7 @@ impl Eva {
                 .then(|| weights.tensor(&format!("{TRUNK}.cls_token"), [1, 1, width]))
                 .transpose()?,
             positions: load_grid(weights, &positions, &[1], grid, Rule::BicubicAntialias, resampled)?,
-            rope: config.rope.map(|rope| Rope::new(rope, config.grid(), width / config.heads, weights.device())),
+            rope: config.rope.map(|rope| Rope::new(rope, config.grid(), width / config.heads, weights)),
             norm_pre: config.norm_pre.then(|| norm("norm_pre")).transpose()?,
             blocks: (0..config.layers)
                 .map(|i| Block::load(weights, &format!("{TRUNK}.blocks.{i}"), config))

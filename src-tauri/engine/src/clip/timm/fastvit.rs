@@ -4,26 +4,23 @@
 //! In training, each convolution is a sum of branches with a BatchNorm each, and checkpoints keep the branches. They are
 //! linear, so they are added into one convolution while loading.
 
-use burn::{
-    nn::{LayerNorm, Linear},
-    tensor::{
-        Tensor, TensorData,
-        activation::{gelu, relu, sigmoid},
-        assert_shape,
-        module::attention,
-        ops::AttentionModuleOptions,
-    },
+use burn::tensor::{
+    Tensor,
+    activation::{gelu, relu, sigmoid},
+    assert_shape,
 };
 use serde::Deserialize;
 
 use super::{Request, Trunk, round_channels};
 use crate::{
     clip::{
-        block::{attention_pattern, join_heads, split_parts},
+        attention::{attention, attention_pattern},
+        block::{Sight, join_heads, split_parts},
         config::VisionTowerConfig,
         conv::{Conv, ConvShape, Kernel, layer_norm_2d, to_sequence},
     },
     error::LoadError,
+    layers::{LayerNorm, Linear, in_f32},
     probe::Probe,
     weights::Weights,
 };
@@ -284,7 +281,7 @@ impl Norm {
         }
         let identity = Kernel::identity(ConvShape::point(width, width).depthwise());
         let (scale, shift) = identity.with_batch_norm(weights, name, BATCH_NORM_EPSILON)?.into_parts();
-        let tensor = |values| Tensor::from_data(TensorData::new(values, [1, width, 1, 1]), weights.device());
+        let tensor = |values| weights.small(values, [1, width, 1, 1]);
         Ok(Self::Batch(tensor(scale), tensor(shift)))
     }
 
@@ -331,7 +328,7 @@ impl Attention {
     fn forward(&self, x: Tensor<4>) -> Tensor<4> {
         let [batch, width, rows, columns] = x.dims();
         let [q, k, v] = self.q_k_v(x);
-        let found = join_heads(attention(q, k, v, None, None, AttentionModuleOptions::default()));
+        let found = join_heads(attention(q, k, v, None, Sight::Full));
         let out = self.proj.forward(found) * self.scale.clone();
         out.swap_dims(1, 2).reshape([batch, width, rows, columns])
     }
@@ -479,7 +476,7 @@ impl FastVit {
         let x = gelu(self.final_squeeze.forward(self.final_conv.forward(x)));
         let channels = x.dims()[1];
         probe.look_if_named(|| "visual.patches".into(), || to_sequence(x.clone()));
-        let pooled = x.flatten::<3>(2, 3).mean_dim(2).reshape([batch, channels]);
+        let pooled = in_f32(x).flatten::<3>(2, 3).mean_dim(2).reshape([batch, channels]);
         assert_shape!(pooled, [batch, channels]);
         probe.see(|| "visual.pooled".into(), &pooled);
         pooled

@@ -1,10 +1,7 @@
 //! timm's vision transformer: SigLIP, SigLIP 2, MobileCLIP-B, MobileCLIP2-L, and ViTamin behind its convolutions.
 //! Follows timm 1.0.31 `vision_transformer.py`, `VisionTransformer`, and `vision_transformer_hybrid.py`, `ConvStem`.
 
-use burn::{
-    nn::LayerNorm,
-    tensor::{Tensor, activation::gelu, assert_shape},
-};
+use burn::tensor::{Tensor, activation::gelu, assert_shape};
 use serde::Deserialize;
 
 use super::{
@@ -21,6 +18,7 @@ use crate::{
         position::{Grid, Rule, load_grid},
     },
     error::LoadError,
+    layers::LayerNorm,
     probe::Probe,
     projection::AffineBefore,
     weights::Weights,

@@ -1,10 +1,7 @@
 //! ViTamin: two stages of convolutions make the tokens of a vision transformer with gated MLPs.
 //! Follows timm 1.0.31 `vitamin.py`; the transformer is that of [`super::vit`].
 
-use burn::{
-    nn::LayerNorm,
-    tensor::{Tensor, activation::gelu, module::avg_pool2d, ops::AvgPoolOptions},
-};
+use burn::tensor::{Tensor, activation::gelu, module::avg_pool2d, ops::AvgPoolOptions};
 use serde::Deserialize;
 
 use super::{
@@ -19,6 +16,7 @@ use crate::{
         position::Rule,
     },
     error::LoadError,
+    layers::LayerNorm,
     projection::AffineBefore,
     weights::Weights,
 };

@@ -1,0 +1,158 @@
+//! Tensors of a file as tensors on a device, and as layers.
+
+use burn::tensor::{FloatDType, Tensor, TensorData};
+use half::f16;
+
+use super::{
+    Weights,
+    numbers::{Number, transpose},
+};
+use crate::{
+    error::LoadError,
+    layers::{Embedding, LayerNorm, Linear},
+};
+
+impl Weights {
+    /// A small tensor of rank `D`, in the numbers of activations.
+    pub fn tensor<const D: usize>(&self, name: &str, shape: [usize; D]) -> Result<Tensor<D>, LoadError> {
+        Ok(self.small(self.values(name, &shape)?, shape))
+    }
+
+    /// A tensor of rank `D` in f32, for what is computed once.
+    pub fn tensor_f32<const D: usize>(&self, name: &str, shape: [usize; D]) -> Result<Tensor<D>, LoadError> {
+        Ok(self.put(self.values(name, &shape)?, shape))
+    }
+
+    /// A small tensor of values that the file does not hold as they are, in the numbers of activations.
+    pub fn small<const D: usize>(&self, values: Vec<f32>, shape: [usize; D]) -> Tensor<D> {
+        self.put(values, shape).cast(self.precision.activations())
+    }
+
+    /// A large tensor of rank `D`, in the numbers of weights at rest.
+    pub fn large<const D: usize>(&self, name: &str, shape: [usize; D]) -> Result<Tensor<D>, LoadError> {
+        self.at_rest(shape, &|| self.values_as(name, &shape), &|| self.values_as(name, &shape))
+    }
+
+    /// A large tensor of values that the file does not hold as they are, in the numbers of weights at rest.
+    pub fn large_of<const D: usize>(&self, values: Vec<f32>, shape: [usize; D]) -> Tensor<D> {
+        if self.precision.at_rest() == FloatDType::F16 {
+            let mut halves = Vec::with_capacity(values.len());
+            f16::append(&values, &mut halves);
+            if fits(&halves) {
+                return self.put(halves, shape);
+            }
+        }
+        self.put(values, shape)
+    }
+
+    /// The tensor that `halves` gives, or `whole` where weights are f32.
+    fn at_rest<const D: usize>(
+        &self,
+        shape: [usize; D],
+        halves: &dyn Fn() -> Result<Vec<f16>, LoadError>,
+        whole: &dyn Fn() -> Result<Vec<f32>, LoadError>,
+    ) -> Result<Tensor<D>, LoadError> {
+        if self.precision.at_rest() == FloatDType::F16 {
+            let halves = halves()?;
+            if fits(&halves) {
+                return Ok(self.put(halves, shape));
+            }
+        }
+        Ok(self.put(whole()?, shape))
+    }
+
+    fn put<N: Number, const D: usize>(&self, values: Vec<N>, shape: [usize; D]) -> Tensor<D> {
+        Tensor::from_data(TensorData::new(values, shape), (&self.device, N::dtype()))
+    }
+
+    /// `nn.Linear` of PyTorch, stored `[out, in]`; burn's is `[in, out]`.
+    pub fn linear(&self, name: &str, d_in: usize, d_out: usize, bias: bool) -> Result<Linear, LoadError> {
+        self.linear_named(&format!("{name}.weight"), bias.then(|| format!("{name}.bias")), d_in, d_out)
+    }
+
+    /// As [`Self::linear`], for weights whose names do not follow `NAME.weight` and `NAME.bias`.
+    pub fn linear_named(
+        &self,
+        weight: &str,
+        bias: Option<String>,
+        d_in: usize,
+        d_out: usize,
+    ) -> Result<Linear, LoadError> {
+        let weight = self.turned(&[weight.to_owned()], d_in, d_out)?;
+        Ok(Linear { weight, bias: bias.map(|name| self.tensor(&name, [d_out])).transpose()? })
+    }
+
+    /// As [`Self::linear_named`], with a bias that no tensor of the file holds as it is.
+    pub fn linear_with_bias(
+        &self,
+        weight: &str,
+        bias: Vec<f32>,
+        d_in: usize,
+        d_out: usize,
+    ) -> Result<Linear, LoadError> {
+        let weight = self.turned(&[weight.to_owned()], d_in, d_out)?;
+        Ok(Linear { weight, bias: Some(self.small(bias, [d_out])) })
+    }
+
+    /// A linear map of these numbers, put on the device.
+    ///
+    /// # Shapes
+    /// - stored: `[d_out, d_in]`
+    /// - bias: `[d_out]`
+    pub fn linear_of(&self, stored: &[f32], bias: Vec<f32>, d_in: usize, d_out: usize) -> Linear {
+        let weight = self.large_of(transpose(stored, d_out, d_in), [d_in, d_out]);
+        Linear { weight, bias: Some(self.small(bias, [d_out])) }
+    }
+
+    /// Several linear maps of the same input, all with a bias, as one whose outputs stand one after the other.
+    pub fn linear_stacked(&self, names: &[String], d_in: usize, d_out_each: usize) -> Result<Linear, LoadError> {
+        let weights: Vec<String> = names.iter().map(|name| format!("{name}.weight")).collect();
+        let mut bias = Vec::new();
+        for name in names {
+            bias.extend(self.values(&format!("{name}.bias"), &[d_out_each])?);
+        }
+        let d_out = names.len() * d_out_each;
+        Ok(Linear { weight: self.turned(&weights, d_in, d_out)?, bias: Some(self.small(bias, [d_out])) })
+    }
+
+    /// A bare matrix used as `x @ W`, stored `[in, out]`.
+    pub fn matrix(&self, name: &str, d_in: usize, d_out: usize) -> Result<Linear, LoadError> {
+        Ok(Linear { weight: self.large(name, [d_in, d_out])?, bias: None })
+    }
+
+    /// `[d_in, d_out]` from the matrices `names`, which are stored `[out, in]` and stand one below the other.
+    fn turned(&self, names: &[String], d_in: usize, d_out: usize) -> Result<Tensor<2>, LoadError> {
+        self.at_rest([d_in, d_out], &|| self.turned_as(names, d_in, d_out), &|| self.turned_as(names, d_in, d_out))
+    }
+
+    fn turned_as<N: Number>(&self, names: &[String], d_in: usize, d_out: usize) -> Result<Vec<N>, LoadError> {
+        let each = d_out / names.len();
+        let mut stored = Vec::new();
+        for name in names {
+            let values = self.values_as(name, &[each, d_in])?;
+            // Most maps are one matrix, which needs no second copy.
+            if stored.is_empty() { stored = values } else { stored.extend(values) }
+        }
+        Ok(transpose(&stored, d_out, d_in))
+    }
+
+    /// LayerNorm with scale and shift, in f32 as its sums.
+    pub fn layer_norm(&self, name: &str, width: usize, epsilon: f64) -> Result<LayerNorm, LoadError> {
+        Ok(LayerNorm {
+            gamma: self.tensor_f32(&format!("{name}.weight"), [width])?,
+            beta: self.tensor_f32(&format!("{name}.bias"), [width])?,
+            epsilon,
+        })
+    }
+
+    /// A table of `rows` vectors.
+    pub fn embedding(&self, name: &str, rows: usize, width: usize) -> Result<Embedding, LoadError> {
+        Ok(Embedding { table: self.large(name, [rows, width])?, activations: self.precision.activations() })
+    }
+}
+
+/// Whether f16 can hold what these were made of. A file's own values are finite, so what is not was too large; such a
+/// tensor stays f32, where it is right, and a tower that computes in f16 overflows by it, which its self-test sees.
+fn fits(halves: &[f16]) -> bool {
+    halves.iter().all(|half| half.is_finite())
+}
