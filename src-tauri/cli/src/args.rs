@@ -1,12 +1,13 @@
 //! The command line's grammar.
 
+mod bench;
 mod library;
 
 use std::path::PathBuf;
 
 use clap::{Parser, Subcommand, ValueEnum};
-use cliploupe_workbench::bench;
 
+pub use bench::*;
 pub use library::*;
 
 /// Labels photos with CLIP on your own machine, and opens CLIP's projection layers.
@@ -34,6 +35,15 @@ pub struct Common {
     /// Where to compute: auto, cpu, gpu or gpu:N
     #[arg(long, global = true, default_value = "auto", value_name = "DEVICE")]
     pub device: String,
+    /// In which numbers a GPU computes: `auto` is f16 where the GPU has it and passes its self-test in it
+    #[arg(long, global = true, value_enum, default_value_t = Precision::Auto)]
+    pub precision: Precision,
+    /// Keep weights in f16 on the CPU: half the memory, a little slower
+    #[arg(long, global = true)]
+    pub half_at_rest: bool,
+    /// Decode JPEG files in full, as open_clip does, and not at the smallest scale that is enough
+    #[arg(long, global = true)]
+    pub exact: bool,
     /// The folder of the photo library; the person's own unless said
     #[arg(long, global = true, value_name = "DIR")]
     pub library: Option<PathBuf>,
@@ -43,6 +53,22 @@ pub struct Common {
     /// No progress bar
     #[arg(long, global = true)]
     pub quiet: bool,
+}
+
+/// In which numbers a GPU computes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum Precision {
+    /// f16 where it is right, else f32.
+    Auto,
+    /// f32.
+    F32,
+}
+
+#[derive(Debug, clap::Args)]
+pub struct Devices {
+    /// Compare the device of --device with the CPU now, with the model of --model
+    #[arg(long)]
+    pub test: bool,
 }
 
 #[derive(Debug, Subcommand)]
@@ -72,9 +98,9 @@ pub enum Command {
     Models(Models),
     /// What a model's projections do: bias, spectrum and geometry; change, fit and export them
     Inspect(Box<Inspect>),
-    /// Where this machine can compute
-    Devices,
-    /// How fast decoding, preprocessing, encoding and starting are here
+    /// Where this machine can compute, and whether that is right
+    Devices(Devices),
+    /// How fast this machine is: decoding, encoding, imports, searches, starts
     Bench(Bench),
 }
 
@@ -268,19 +294,6 @@ pub struct Preprocess {
     /// Where to write `pixels_u8` [h, w, 3] and `pixels` [3, h, w]
     #[arg(long, value_name = "FILE.safetensors")]
     pub out: PathBuf,
-}
-
-#[derive(Debug, clap::Args)]
-pub struct Bench {
-    /// Also measure a checkpoint of this shape with random weights, made for the purpose
-    #[arg(long, value_parser = bench::SHAPES.map(|shape| shape.name), value_name = "SHAPE")]
-    pub shape: Option<String>,
-    /// Also measure reports and edits of projections, with a hundred thousand made-up photos (a gigabyte of memory)
-    #[arg(long)]
-    pub lab: bool,
-    /// Also measure a made-up library of so many photos (2.5 kB of disk each)
-    #[arg(long, value_name = "PHOTOS")]
-    pub library_of: Option<u32>,
 }
 
 #[derive(Debug, Subcommand)]

@@ -4,7 +4,7 @@
 //! as cameras make them: one folder, one camera, one day, vectors that lie near each other. One photo in 50 is nearly a
 //! copy of the one before it, one in 100 is missing, one in 100 has a second file, one in 20 has confirmed tags.
 
-use std::{fs, path::Path};
+use std::{fs, ops::RangeInclusive, path::Path};
 
 use rayon::prelude::*;
 use rusqlite::{Connection, params};
@@ -90,6 +90,22 @@ pub fn make(folder: &Path, made: &MadeUp, mut progress: impl FnMut(u32)) -> Resu
     store.sync()
 }
 
+/// Adds the embeddings of these photos to a file and nothing else: enough to search in, and quick.
+pub fn add_embeddings(
+    file: &mut EmbeddingFile,
+    made: &MadeUp,
+    photos: RangeInclusive<PhotoId>,
+) -> Result<(), LibraryError> {
+    let photos: Vec<PhotoId> = photos.collect();
+    for photos in photos.chunks(BATCH as usize) {
+        let vectors: Vec<Vec<f32>> = photos.par_iter().map(|&photo| made.vector(photo)).collect();
+        let rows: Vec<(PhotoId, Identity, &[f32])> =
+            photos.iter().zip(&vectors).map(|(&photo, row)| (photo, made.identity(photo), row.as_slice())).collect();
+        file.append(&rows)?;
+    }
+    Ok(())
+}
+
 /// The database with its schema, and quick rather than safe: what breaks off here is made again.
 fn create_database(folder: &Path) -> Result<Connection, LibraryError> {
     let create = || {
@@ -136,8 +152,9 @@ impl MadeUp {
         photo % 50 == 1 && photo > 1
     }
 
-    /// What all photos share, their topic, their event, and what is their own; of length 1.
-    fn vector(&self, photo: PhotoId) -> Vec<f32> {
+    /// The feature of a photo, and its embedding: what all photos share, their topic, their event, and what is their own; of
+    /// length 1. Photos beyond those that are made have one too, which makes a query.
+    pub fn vector(&self, photo: PhotoId) -> Vec<f32> {
         let topic = self.random(1, Self::event(photo)).below(TOPICS);
         let original = if Self::is_copy(photo) { photo - 1 } else { photo };
         let mut parts = [
