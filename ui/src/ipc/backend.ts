@@ -2,8 +2,8 @@
 import type {
   AblationOptions, AblationReport, Ask, CollectionReport, CompareWith, Comparison, DeviceInfo, Direction, Edit, ExplainAbilities, Explained, Exported,
   ExportForm, ExportPlan, FilterMenu, FlipArithmetic, HitExplained, LabEffect, LabelSettings, LabelSetVersion, LabState, MatrixFacts, MatrixSource,
-  Meaning, ModelList, PhotoDetails, PhotoListHead, PhotoQuery, PhotoRecord, PhotoSummary, PriorRow, ProjectionReport, SavedLabelSet, SideBySide,
-  Snapshot, TensorRow, Tile, TuneOptions, TuneReport, VerifyReport, WorkbenchEvent,
+  Meaning, ModelList, PhotoDetails, PhotoListHead, PhotoQuery, PhotoRecord, PhotoSummary, PriorRow, ProjectionReport, SavedLabelSet, SelfTest,
+  SideBySide, Snapshot, SpeedSettings, TensorRow, Tile, TuneOptions, TuneReport, VerifyReport, WorkbenchEvent,
 } from "./bindings";
 import type { ReviewBackend } from "./reviewBackend";
 import type { ShelfBackend } from "./shelfBackend";
@@ -75,8 +75,13 @@ export interface Backend {
   importLabelSet(): Promise<SavedLabelSet | null>;
   details(id: number): Promise<PhotoDetails>;
   devices(): Promise<DeviceInfo[]>;
-  /** `auto`, or a DeviceInfo id. The photos at hand are encoded again. */
+  /** `auto`, or a DeviceInfo id. A GPU is prepared while the CPU computes; how far it is comes as events. */
   chooseDevice(id: string): Promise<void>;
+  /** Compares a device with the CPU, with the model in use; takes up to a minute. Rejects with a Problem when it could not be tested. */
+  testDevice(id: string): Promise<SelfTest>;
+  speedSettings(): Promise<SpeedSettings>;
+  /** Remembers them. Other numbers load the model again; the rest counts for photos that are read from now on. */
+  setSpeed(speed: SpeedSettings): Promise<void>;
   /** Asks for a model folder; false when cancelled. Rejects with a Problem when it does not load. */
   chooseModelFolder(): Promise<boolean>;
   useEmbeddedModel(): Promise<void>;

@@ -333,6 +333,86 @@ licence: string | null, };
 export type DeviceKind = "cpu" | "discreteGpu" | "integratedGpu" | "virtualGpu" | "software";
 
 /**
+ * What an adapter's driver allows at most.
+ */
+export type DeviceLimits = { 
+/**
+ * Bytes of one buffer.
+ */
+largestBuffer: number, 
+/**
+ * Bytes of a buffer that a kernel sees.
+ */
+largestBinding: number, 
+/**
+ * Buffers that a kernel sees at once.
+ */
+bindings: number, 
+/**
+ * Bytes that a workgroup shares.
+ */
+workgroupMemory: number, 
+/**
+ * Threads of a workgroup.
+ */
+workgroupSize: number, };
+
+/**
+ * In which numbers a model is kept and computed.
+ */
+export type Precision = "f32" | "halfAtRest" | "f16";
+
+/**
+ * A device compared with the CPU: one picture and one text through every stage of a model.
+ */
+export type SelfTest = { 
+/**
+ * The model's name.
+ */
+model: string, 
+/**
+ * In which numbers the device computed; the CPU's were f32.
+ */
+precision: Precision, 
+/**
+ * Whether the device is trusted with this model.
+ */
+passed: boolean, 
+/**
+ * Stages that were compared.
+ */
+stages: number, 
+/**
+ * The largest difference to the CPU, relative to the largest value of its stage; none where the device gave no
+ * numbers.
+ */
+difference: number | null, 
+/**
+ * The stage of it.
+ */
+worstStage: string, 
+/**
+ * Cosine to the CPU's embedding, the lower one of picture and text.
+ */
+cosine: number | null, 
+/**
+ * How many times faster than the CPU it encoded pictures; none where it was not trusted.
+ */
+speedup: number | null, 
+/**
+ * Pictures a second at the best batch.
+ */
+picturesPerSecond: number | null, 
+/**
+ * Why it is not trusted.
+ */
+cause: string | null, 
+/**
+ * When, in milliseconds since 1970.
+ */
+takenMs: number, };
+
+/**
  * A device that towers can be put on.
  */
 export type DeviceInfo = { 
@@ -345,6 +425,10 @@ id: string,
  */
 name: string, 
 /**
+ * Who made it; empty where that is not known.
+ */
+vendor: string, 
+/**
  * What it is.
  */
 kind: DeviceKind, 
@@ -353,13 +437,63 @@ kind: DeviceKind,
  */
 backend: string, 
 /**
- * Driver and version.
+ * Driver and version; empty on the CPU.
  */
 driver: string, 
 /**
  * Threads, on the CPU.
  */
-threads: number | null, };
+threads: number | null, 
+/**
+ * Instructions for many numbers at once that the CPU has, as `avx2`.
+ */
+simd: Array<string>, 
+/**
+ * Bytes of memory of its own, where the system tells.
+ */
+memory: number | null, 
+/**
+ * Whether it computes in f16.
+ */
+f16: boolean, 
+/**
+ * Whether the threads of a subgroup can exchange values.
+ */
+subgroups: boolean, 
+/**
+ * What its driver allows; not on the CPU.
+ */
+limits: DeviceLimits | null, 
+/**
+ * How its self-tests ended, the newest of each model and precision, newest first.
+ */
+tests: Array<SelfTest>, };
+
+/**
+ * What a GPU is being prepared with, once for each model.
+ */
+export type PreparingStep = "loading" | "testing" | "tuning";
+
+/**
+ * A GPU that is being prepared while the CPU computes.
+ */
+export type Preparing = { 
+/**
+ * The GPU's name.
+ */
+name: string, 
+/**
+ * What is done now.
+ */
+step: PreparingStep, 
+/**
+ * Steps that are done.
+ */
+done: number, 
+/**
+ * Steps in all.
+ */
+total: number, };
 
 /**
  * What computes now.
@@ -374,13 +508,51 @@ chosen: string,
  */
 active: DeviceInfo, 
 /**
- * On a GPU: the largest difference to the CPU in an embedding, checked after loading.
+ * In which numbers.
  */
-agreement: number | null, 
+precision: Precision, 
+/**
+ * On a GPU: how its self-test with this model ended.
+ */
+selfTest: SelfTest | null, 
+/**
+ * The GPU that will take over.
+ */
+preparing: Preparing | null, 
+/**
+ * Pictures that are encoded at once; less than at first after a GPU ran out of memory.
+ */
+batch: number, 
 /**
  * Why it is not what was asked for.
  */
 fellBack: Problem | null, };
+
+/**
+ * In which numbers a GPU computes.
+ */
+export type PrecisionChoice = "auto" | "f32";
+
+/**
+ * How photos are read and models are kept: speed and memory against the last digit.
+ */
+export type SpeedSettings = { 
+/**
+ * Whether JPEG files are decoded in full, as open_clip does, and not at the smallest scale that is enough.
+ */
+exactDecoding: boolean, 
+/**
+ * In which numbers a GPU computes.
+ */
+precision: PrecisionChoice, 
+/**
+ * Whether the CPU keeps weights in f16: half the memory, a little slower.
+ */
+halfAtRest: boolean, 
+/**
+ * Mebibytes that decoded pictures may take at once.
+ */
+pictureMemoryMib: number, };
 
 /**
  * Whether a model is there.

@@ -1,15 +1,16 @@
 // A made-up shell for `npm run dev` in a plain browser: seeded photos, delays, progress and some failures.
 // `?photos=400` imports so many; more than 20,000, or with `&import=none`, they are there from the start. `?table=1` is without a library.
-// `?failed=device` or `?failed=model` shows a device that fell back, or no model; `?search=fails` lets every other list fail.
-// `fakeModels.ts` says what `?models=` shows, and `fakeShelf.ts` what `?shelf=`.
+// `?failed=model` shows no model; `?search=fails` lets every other list fail.
+// `fakeModels.ts` says what `?models=` shows, `fakeDevices.ts` what `?device=`, and `fakeShelf.ts` what `?shelf=`.
 import type { Backend, DragState, PhotoList } from "./backend";
 import type {
   AblationOptions, AblationReport, Ask, CollectionReport, CompareWith, Comparison, DeviceInfo, Direction, Edit, EngineStatus, ExplainAbilities,
   Explained, Exported, ExportForm, ExportPlan, Failure, FilterMenu, FlipArithmetic, HitExplained, LabEffect, LabelSettings, LabelSetVersion, LabState,
   MatrixFacts, MatrixSource, Meaning, ModelList, PhotoDetails, PhotoQuery, PhotoRecord, PhotoStub, PhotoSummary, PriorRow, Problem, Progress,
-  ProjectionReport, SavedLabelSet, SideBySide, Snapshot, TensorRow, Tile, TuneOptions, TuneReport, VerifyReport, WorkbenchEvent,
+  ProjectionReport, SavedLabelSet, SelfTest, SideBySide, Snapshot, SpeedSettings, TensorRow, Tile, TuneOptions, TuneReport, VerifyReport, WorkbenchEvent,
 } from "./bindings";
-import { DEVICES, failureAt, LABEL_SETS, MODEL, TEMPLATE_SETS } from "./fakeData";
+import { failureAt, LABEL_SETS, MODEL, TEMPLATE_SETS } from "./fakeData";
+import { FakeDevices } from "./fakeDevices";
 import { FakeLab } from "./fakeLab";
 import { FakeLabelSets } from "./fakeLabelSets";
 import { FakeLibrary } from "./fakeLibrary";
@@ -30,7 +31,6 @@ const TAGGED_MOST = 20_000;
 const LISTING_MS = 12;
 /** What a person would have tagged photos with; some by path. */
 const TAGS: Record<string, string> = { cat: "animal/cat", flowers: "flower" };
-const NO_ADAPTER: Problem = { code: "device", params: { device: "NVIDIA GeForce RTX 3060", cause: "the self-test gave other numbers than the CPU" }, message: "self-test failed" };
 const NO_WEIGHTS: Problem = { code: "modelTensors", params: { path: "/models/vit-b-32", cause: "visual.proj is missing" }, message: "tensor visual.proj is missing" };
 
 export class FakeBackend implements Backend {
@@ -51,16 +51,17 @@ export class FakeBackend implements Backend {
   #engine: EngineStatus;
   #perBeat: number;
   #models: FakeModels;
+  #devices: FakeDevices;
   #lab: FakeLab;
   #projection: FakeProjection;
 
   constructor(readonly query: URLSearchParams) {
     const failed = query.get("failed");
-    const [cpu] = DEVICES as [DeviceInfo];
+    this.#devices = new FakeDevices(query, (device) => this.#tellEngine({ device }), () => this.#engine.model?.name ?? MODEL.name);
     this.#engine = {
       state: failed === "model" ? "failed" : "ready",
       model: failed === "model" ? null : MODEL,
-      device: { chosen: "auto", active: cpu, agreement: null, fellBack: failed === "device" ? NO_ADAPTER : null },
+      device: this.#devices.status,
       problem: failed === "model" ? NO_WEIGHTS : null,
     };
     this.#perBeat = Number(query.get("rate") ?? 86) * (BEAT_MS / 1000);
@@ -98,6 +99,7 @@ export class FakeBackend implements Backend {
     if (isThere) this.#settle(wished);
     setTimeout(() => {
       this.#send({ kind: "engine", engine: this.#engine });
+      this.#devices.begin();
       if (wished > 0 && !isThere) this.#add(wished);
     }, LOADING_MS);
     return {
@@ -251,15 +253,26 @@ export class FakeBackend implements Backend {
     };
   }
 
-  async devices(): Promise<DeviceInfo[]> {
-    return DEVICES;
+  devices(): Promise<DeviceInfo[]> {
+    return this.#devices.list();
   }
 
   async chooseDevice(id: string): Promise<void> {
-    const active = DEVICES.find((device) => device.id === (id === "auto" ? "gpu:0" : id)) ?? DEVICES[0];
-    if (!active) return;
-    this.#tellEngine({ device: { chosen: id, active, agreement: null, fellBack: null } });
-    this.#enqueue(this.#library.scored(IMPORTED_MOST), true);
+    const before = this.#devices.status.active.id;
+    await this.#devices.choose(id);
+    if (this.#devices.status.active.id !== before) this.#enqueue(this.#library.scored(IMPORTED_MOST), true);
+  }
+
+  testDevice(id: string): Promise<SelfTest> {
+    return this.#devices.test(id);
+  }
+
+  speedSettings(): Promise<SpeedSettings> {
+    return this.#devices.speedSettings();
+  }
+
+  setSpeed(speed: SpeedSettings): Promise<void> {
+    return this.#devices.setSpeed(speed);
   }
 
   async chooseModelFolder(): Promise<boolean> {

@@ -1,5 +1,5 @@
 // A made-up library, the same at each start: what is on each photo, which files fail, which devices there are.
-import type { DeviceInfo, LabelSet, ModelInfo, Problem, ProblemCode, TemplateSet } from "./bindings";
+import type { LabelSet, ModelInfo, Problem, ProblemCode, TemplateSet } from "./bindings";
 
 /** Small seeded generator (mulberry32), so that every reload shows the same photos. */
 export function random(seed: number): () => number {
@@ -64,12 +64,6 @@ export const MODEL: ModelInfo = {
   thresholds: [{ threshold: 0.3, precision: 0.612, recall: 0.551, tagsPerPhoto: 3.35, withoutTag: 0.065 }],
   licence: "Apache-2.0",
 };
-
-export const DEVICES: DeviceInfo[] = [
-  { id: "cpu", name: "AMD Ryzen 7 5800X", kind: "cpu", backend: "burn flex", driver: "", threads: 8 },
-  { id: "gpu:0", name: "NVIDIA GeForce RTX 3060", kind: "discreteGpu", backend: "Vulkan", driver: "NVIDIA 560.35.03", threads: null },
-  { id: "gpu:1", name: "llvmpipe (LLVM 19.1.7, 256 bits)", kind: "software", backend: "Vulkan", driver: "Mesa 25.0.7", threads: null },
-];
 
 const FAILURES: { name: string; code: ProblemCode; params: Record<string, string>; message: string }[] = [
   { name: "IMG_2041.HEIC", code: "unsupportedFormat", params: { format: "HEIC" }, message: "unsupported format HEIC" },

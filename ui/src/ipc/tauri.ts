@@ -5,9 +5,10 @@ import type { Backend, DragState, PhotoList } from "./backend";
 import type {
   AblationOptions, AblationReport, Ask, CollectionReport, CompareWith, Comparison, DeviceInfo, Direction, Edit, ExplainAbilities, Explained, Exported,
   ExportForm, ExportPlan, FilterMenu, FlipArithmetic, HitExplained, LabEffect, LabelSettings, LabelSetVersion, LabState, MatrixFacts, MatrixSource,
-  Meaning, ModelList, PhotoDetails, PhotoListHead, PhotoQuery, PhotoRecord, PhotoSummary, PriorRow, ProjectionReport, SavedLabelSet, SideBySide,
-  Snapshot, TensorRow, Tile, TuneOptions, TuneReport, VerifyReport, WorkbenchEvent,
+  Meaning, ModelList, PhotoDetails, PhotoQuery, PhotoRecord, PhotoSummary, PriorRow, ProjectionReport, SavedLabelSet, SelfTest,
+  SideBySide, Snapshot, SpeedSettings, TensorRow, Tile, TuneOptions, TuneReport, VerifyReport, WorkbenchEvent,
 } from "./bindings";
+import { photoListFrom } from "./tauriPhotoList";
 import { TauriReview } from "./tauriReview";
 import { TauriShelf } from "./tauriShelf";
 
@@ -131,6 +132,18 @@ export class TauriBackend implements Backend {
 
   chooseDevice(id: string): Promise<void> {
     return invoke("choose_device", { id });
+  }
+
+  testDevice(id: string): Promise<SelfTest> {
+    return invoke("test_device", { id });
+  }
+
+  speedSettings(): Promise<SpeedSettings> {
+    return invoke("speed_settings");
+  }
+
+  setSpeed(speed: SpeedSettings): Promise<void> {
+    return invoke("set_speed", { speed });
   }
 
   chooseModelFolder(): Promise<boolean> {
@@ -324,18 +337,4 @@ export class TauriBackend implements Backend {
   onDrag(listener: (state: DragState) => void): Promise<() => void> {
     return getCurrentWebview().onDragDropEvent(({ payload }) => listener({ kind: payload.type }));
   }
-}
-
-/** The head as JSON behind its length, padded to whole words, then ids, aspects and, if there are any, scores. */
-function photoListFrom(buffer: ArrayBuffer): PhotoList {
-  const [length = 0] = new Uint32Array(buffer, 0, 1);
-  const head = JSON.parse(new TextDecoder().decode(new Uint8Array(buffer, 4, length))) as PhotoListHead;
-  const { count } = head;
-  const start = 4 + Math.ceil(length / 4) * 4;
-  return {
-    head,
-    ids: new Uint32Array(buffer, start, count),
-    aspects: new Float32Array(buffer, start + 4 * count, count),
-    scores: head.scored ? new Float32Array(buffer, start + 8 * count, count) : null,
-  };
 }

@@ -42,6 +42,26 @@ export function bytes(value: number, locale: string): string {
   }).format(size);
 }
 
+const BINARY_UNITS = ["B", "KiB", "MiB", "GiB", "TiB"] as const;
+
+/** Memory of a computer comes in powers of two: 12 GiB, where a file of the same size is 12.9 GB. */
+export function memory(bytes: number, locale: string): string {
+  let [size, unit] = [bytes, 0];
+  while (size >= 1023.5 && unit < BINARY_UNITS.length - 1) [size, unit] = [size / 1024, unit + 1];
+  return `${new Intl.NumberFormat(locale, { maximumFractionDigits: size < 10 ? 1 : 0 }).format(size)} ${BINARY_UNITS[unit]}`;
+}
+
+const MINUTE_MS = 60_000;
+const AGES = [["year", 525_600], ["month", 43_800], ["day", 1440], ["hour", 60], ["minute", 1]] as const;
+
+/** How long ago something was: `2 days ago`; null within the last minute, and for a clock that was set back. */
+export function ago(ms: number, nowMs: number, locale: string): string | null {
+  const minutes = (nowMs - ms) / MINUTE_MS;
+  const age = AGES.find(([, length]) => minutes >= length);
+  // Not "yesterday": 25 hours can be two calendar days.
+  return age ? new Intl.RelativeTimeFormat(locale, { numeric: "always" }).format(-Math.floor(minutes / age[1]), age[0]) : null;
+}
+
 export function dateTime(ms: number, locale: string, timeZone?: string): string {
   return new Intl.DateTimeFormat(locale, { dateStyle: "medium", timeStyle: "short", timeZone }).format(ms);
 }

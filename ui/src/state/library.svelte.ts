@@ -4,6 +4,7 @@ import type { Backend } from "../ipc/backend";
 import type {
   EngineStatus, Failure, LabelProblem, LabelSet, LabelSettings, LibraryState, Problem, Progress, Snapshot, TemplateSet, WorkbenchEvent,
 } from "../ipc/bindings";
+import { hasTakenOver } from "../model/devices";
 import type { Photo } from "../model/photo";
 import { PhotoTable } from "../model/photoTable";
 import { problemFrom } from "../model/problems";
@@ -208,13 +209,14 @@ export class Library {
     this.failures = [...this.#failures.values()];
   }
 
-  /** Results of another model or device stay on screen until the new ones come, but say what they are. */
+  /** Results of another model or device stay on screen until the new ones come, but say what they are; those from before a GPU took over are as good. */
   #useEngine(engine: EngineStatus): void {
     const [before, now] = [computes(this.#computed), computes(engine)];
+    const isHandover = this.engine.model?.name === engine.model?.name && hasTakenOver(this.engine.device, engine.device);
     this.engine = engine;
     if (now === null) return;
     this.#computed = engine;
-    if (before === null || before === now) return;
+    if (before === null || before === now || isHandover) return;
     this.#table.outdate();
     this.#encodesAnew = false;
     this.outdated = Math.max(0, this.total - this.#failures.size);

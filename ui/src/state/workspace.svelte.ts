@@ -7,6 +7,7 @@ import { SCREENS, type Screen } from "../model/keys";
 import { problemFrom } from "../model/problems";
 import { EVERYTHING } from "../model/query";
 import { afterRemoval, NOTHING } from "../model/selection";
+import { Devices } from "./devices.svelte";
 import { Figures } from "./figures.svelte";
 import { GridView } from "./gridView.svelte";
 import { explain, t } from "./i18n.svelte";
@@ -20,10 +21,14 @@ import { Panels } from "./panels.svelte";
 import { Projection } from "./projection.svelte";
 import { Review } from "./review.svelte";
 import { Shelf } from "./shelf.svelte";
+import { Speed } from "./speed.svelte";
 import { Toasts } from "./toasts.svelte";
 import { Tuning } from "./tuning.svelte";
 
 export type DialogName = "shortcuts" | "settings" | "failures" | "modelCard" | "removeModel" | "verifyModel";
+
+export const SETTINGS_TABS = ["general", "devices", "speed"] as const;
+export type SettingsTab = (typeof SETTINGS_TABS)[number];
 
 export class Workspace {
   readonly library: Library;
@@ -37,10 +42,13 @@ export class Workspace {
   readonly projection: Projection;
   readonly review: Review;
   readonly shelf: Shelf;
+  readonly devices: Devices;
+  readonly speed: Speed;
   readonly panels = new Panels();
   readonly toasts = new Toasts();
   screen: Screen = $state(firstScreen());
   dialog: DialogName | null = $state(null);
+  settingsTab: SettingsTab = $state("general");
   /** Rises to ask a field for the focus: the view that owns it watches. */
   findRequests = $state(0);
   /** Whether the details of a model are to take the keyboard. */
@@ -55,6 +63,8 @@ export class Workspace {
     this.projection = new Projection(backend);
     this.review = new Review(backend, (problem) => this.report(problem));
     this.shelf = new Shelf(backend, () => this.grid.selection.ids);
+    this.devices = new Devices(backend, (problem) => this.report(problem));
+    this.speed = new Speed(backend, (problem) => this.report(problem));
     this.library = new Library(backend, (problem) => this.report(problem), (event) => {
       this.models.apply(event);
       this.projection.apply(event);
@@ -64,6 +74,7 @@ export class Workspace {
       this.grid.apply(event);
       this.figures.apply(event);
       this.shelf.apply(event);
+      this.devices.apply(event);
     }, () => this.grid.load());
     this.figures = new Figures(backend);
     this.labels = new LabelDraft(this.library);
@@ -105,6 +116,11 @@ export class Workspace {
   showMissing(): void {
     this.screen = "photos";
     (this.grid as GridView & { filterMissing?: () => void }).filterMissing?.();
+  }
+
+  openSettings(tab: SettingsTab = "general"): void {
+    this.settingsTab = tab;
+    this.dialog = "settings";
   }
 
   /** The edits in force, where they are made. */
