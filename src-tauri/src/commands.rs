@@ -14,7 +14,8 @@ use cliploupe_workbench::{
         ExplainAbilities, Explained, ExportForm, ExportPlan, Exported, FilterMenu, FlipArithmetic, HitExplained,
         LabEffect, LabState, LabelSetVersion, LabelSettings, MatrixFacts, MatrixSource, Meaning, ModelList,
         PhotoDetails, PhotoId, PhotoQuery, PhotoRecord, PhotoSummary, PriorRow, Problem, ProblemCode, ProjectionReport,
-        SavedLabelSet, SideBySide, Snapshot, TensorRow, Tile, TuneOptions, TuneReport, VerifyReport, WorkbenchEvent,
+        SavedLabelSet, SelfTest, SideBySide, Snapshot, SpeedSettings, TensorRow, Tile, TuneOptions, TuneReport,
+        VerifyReport, WorkbenchEvent,
     },
     model_source::ModelSource,
     store::Import,
@@ -182,13 +183,28 @@ pub fn details(bench: Bench<'_>, id: PhotoId) -> Result<PhotoDetails, Problem> {
 }
 
 #[tauri::command(async)]
-pub fn devices() -> Vec<DeviceInfo> {
-    Workbench::devices()
+pub fn devices(bench: Bench<'_>) -> Vec<DeviceInfo> {
+    bench.devices()
 }
 
 #[tauri::command(async)]
 pub fn choose_device(bench: Bench<'_>, id: &str) -> Result<(), Problem> {
     bench.choose_device(id)
+}
+
+#[tauri::command(async)]
+pub fn test_device(bench: Bench<'_>, id: &str) -> Result<SelfTest, Problem> {
+    bench.test_device(id)
+}
+
+#[tauri::command(async)]
+pub fn speed_settings(bench: Bench<'_>) -> SpeedSettings {
+    bench.speed()
+}
+
+#[tauri::command(async)]
+pub fn set_speed(bench: Bench<'_>, speed: SpeedSettings) -> Result<(), Problem> {
+    bench.set_speed(speed)
 }
 
 #[tauri::command(async)]

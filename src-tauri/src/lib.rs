@@ -4,7 +4,7 @@ mod clipboard;
 mod commands;
 mod pictures;
 
-use cliploupe_workbench::{LibraryPlace, Options, Workbench, settings};
+use cliploupe_workbench::{LibraryPlace, Options, Workbench, devices, settings};
 use tauri::{DragDropEvent, Manager, RunEvent, WindowEvent};
 
 use crate::clipboard::Clipboard;
@@ -23,6 +23,7 @@ pub fn run() {
                 settings: settings::default_path(),
                 library: Some(LibraryPlace::Own),
                 thumbnails: true,
+                devices: devices::default_folder(),
                 ..Options::default()
             };
             app.manage(Workbench::new(options)?);
@@ -103,6 +104,9 @@ pub fn run() {
             commands::details,
             commands::devices,
             commands::choose_device,
+            commands::test_device,
+            commands::speed_settings,
+            commands::set_speed,
             commands::choose_model_folder,
             commands::use_embedded_model,
             commands::models,

@@ -1,5 +1,7 @@
 //! `cliploupe-cli` as scripts meet it: arguments in, text or JSON and an exit code out.
 
+/// How fast this machine is.
+mod bench;
 /// ExifTool, which the tests ask what files say.
 #[path = "../library/exiftool.rs"]
 mod exiftool;
@@ -31,7 +33,7 @@ fn cli() -> Command {
 }
 
 fn run(args: &[&str]) -> Output {
-    cli().args(args).timeout(Duration::from_secs(120)).output().unwrap()
+    cli().args(args).timeout(Duration::from_secs(300)).output().unwrap()
 }
 
 fn json(output: &Output) -> Value {
@@ -245,6 +247,42 @@ fn devices_begin_with_the_cpu() {
     let report = json(&run(&["devices", "--json"]));
     assert_eq!(report["devices"][0]["id"], "cpu");
     assert_eq!(report["devices"][0]["kind"], "cpu");
+}
+
+/// On a machine without a GPU the adapter is llvmpipe, which must be asked for by its number.
+#[test]
+fn a_device_is_tested_and_what_was_found_is_kept_with_its_kernels() {
+    let home = tempfile::tempdir().unwrap();
+    let in_home = |args: &[&str]| {
+        let mut command = cli();
+        command.env("HOME", home.path()).env("XDG_DATA_HOME", home.path().join("data"));
+        command.args(args).timeout(Duration::from_secs(300)).output().unwrap()
+    };
+    let before = json(&in_home(&["devices", "--json"]));
+    let Some(adapter) = before["devices"].as_array().unwrap().iter().find(|device| device["id"] == "gpu:0") else {
+        return;
+    };
+    assert!(
+        adapter["limits"]["largestBuffer"].as_u64().unwrap() > 1 << 20 && adapter["tests"] == serde_json::json!([])
+    );
+    let model = root("tests/fixtures/clip/e2e-clip-f16").display().to_string();
+    let test = ["devices", "--test", "--device", "gpu:0", "--model", &model, "--precision", "f32"];
+    let tested = json(&in_home(&[&test[..], &["--json"]].concat()));
+    assert_eq!((&tested["tested"]["passed"], &tested["tested"]["precision"]), (&true.into(), &"f32".into()));
+    let text = String::from_utf8(in_home(&["devices"]).stdout).unwrap();
+    assert!(text.contains("e2e-clip-f16 in f32 agrees with the CPU to") && text.contains("f16 "), "{text}");
+    let kept: Vec<_> = walkdir(home.path());
+    assert!(kept.iter().any(|path| path.ends_with("self-tests.json")), "{kept:?}");
+    if cfg!(target_os = "linux") {
+        assert!(kept.iter().any(|path| path.contains("kernels") && path.ends_with(".db")), "{kept:?}");
+    }
+    assert_eq!(in_home(&["devices", "--test", "--device", "cpu"]).status.code(), Some(1));
+}
+
+/// Every file below a folder.
+fn walkdir(folder: &Path) -> Vec<String> {
+    let entries = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    entries.flat_map(|path| if path.is_dir() { walkdir(&path) } else { vec![path.display().to_string()] }).collect()
 }
 
 #[test]

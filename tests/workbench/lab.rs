@@ -63,7 +63,8 @@ fn photos_and_labels_follow_an_edit_and_come_back_when_it_is_undone() {
     let search = bench.search_side_by_side("rocket", 3).unwrap();
     assert!(search.before.len() == 3 && search.after.iter().all(|hit| hit.value > search.before[2].value));
     assert_eq!(bench.undo_edit().unwrap().changed, 0);
-    assert_eq!(cosines(&bench), before);
+    // Photos come in batches and are projected again all at once: sums of other shapes are made in another order.
+    assert!(largest_difference(&cosines(&bench), &before) < 1e-6);
     assert!(bench.redo_edit().unwrap().changed > 0);
 }
 

@@ -2,62 +2,40 @@
 
 use std::path::Path;
 
-use cliploupe_workbench::{
-    engine::{
-        Model, Tensor,
-        clip::{TokenBatch, normalise},
-        device::{self, DeviceInfo, read},
-        photo::{self, Limits},
-        preprocess::{normalise as normalise_pixels, resize_and_crop},
-        probe::Probe,
-        projection::Projection,
-    },
-    model_source::ModelSource,
-    store::Store,
+use cliploupe_workbench::engine::{
+    Model, Tensor,
+    clip::{TokenBatch, normalise},
+    device::read,
+    photo::{self, Limits},
+    preprocess::{normalise as normalise_pixels, resize_and_crop},
+    probe::Probe,
+    projection::Projection,
 };
 use safetensors::{Dtype, SafeTensors};
 use serde_json::json;
 
 use crate::{
     Report,
-    args::{Common, Embed, Stage, Texts},
+    args::{Common, Embed, Stage},
     failure::{Failed, photo_message},
+    setup::load,
 };
 
 /// Pictures encoded at once.
 const BATCH: usize = 16;
 
-/// The model that the options name. Without a models folder, the embedded one and paths can still be named.
-pub fn source(common: &Common) -> Result<ModelSource, Failed> {
-    let store = Store::of_user().ok();
-    Ok(ModelSource::find(&common.model, common.config.as_deref(), store.as_ref())?)
-}
-
-/// Loads the model that the options name.
-pub fn load(common: &Common) -> Result<(Model, String, DeviceInfo), Failed> {
-    let source = source(common)?;
-    let (device, info) = device::open(&common.device.parse()?)?;
-    let model = Model::load(source.checkpoint()?, common.image_size.map(|side| [side, side]), &device)?;
-    Ok((model, source.name(), info))
-}
-
-/// Tells the model the language of the texts, where the options name one.
-pub fn speak(model: &mut Model, texts: &Texts) -> Result<(), Failed> {
-    Ok(texts.language.as_deref().map_or(Ok(()), |code| model.set_language(code))?)
-}
-
 pub fn run(command: &Embed, common: &Common) -> Result<Report, Failed> {
-    let (mut model, name, device) = load(common)?;
-    speak(&mut model, &command.texts)?;
+    let (opened, name) = load(common, command.texts.language.as_deref())?;
+    let (model, device) = (&*opened.model, &opened.device);
     let mut failed = Vec::new();
     let vectors = if !command.image.is_empty() {
-        pictures(&model, command, &mut failed)
+        pictures(model, command, &mut failed)
     } else if let Some(path) = &command.pixels {
-        let pixels = read_pixels(&model, path)?;
+        let pixels = read_pixels(model, path)?;
         at_stage(model.clip.image_pooled(pixels, &mut Probe::off()), model.clip.image_projection(), command.stage)
     } else {
         let tokens = match &command.tokens {
-            Some(path) => read_tokens(&model, path)?,
+            Some(path) => read_tokens(model, path)?,
             None => model.tokenize(&command.text)?,
         };
         at_stage(model.clip.text_pooled_short(&tokens), model.clip.text_projection(), command.stage)

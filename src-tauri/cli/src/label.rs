@@ -17,8 +17,8 @@ use serde_json::json;
 use crate::{
     Report,
     args::{Common, Label},
-    embed::source,
     failure::Failed,
+    setup::options,
 };
 
 pub fn run(command: &Label, common: &Common) -> Result<Report, Failed> {
@@ -27,15 +27,7 @@ pub fn run(command: &Label, common: &Common) -> Result<Report, Failed> {
     if command.top == 0 {
         return Err(Failed::usage("--top must be at least 1"));
     }
-    if common.image_size.is_some() {
-        return Err(Failed::usage("--image-size is for embed and preprocess"));
-    }
-    let bench = Workbench::new(Options {
-        model: Some(source(common)?),
-        device: Some(common.device.parse()?),
-        language: command.texts.language.clone(),
-        ..Options::default()
-    })?;
+    let bench = Workbench::new(Options { language: command.texts.language.clone(), ..options(common)? })?;
     let problems = Arc::new(Mutex::new(Vec::new()));
     let heard = problems.clone();
     bench.attach(move |event| {
@@ -47,9 +39,7 @@ pub fn run(command: &Label, common: &Common) -> Result<Report, Failed> {
     let templates = if templates.is_empty() { base.templates.clone() } else { templates };
     bench.set_labels(LabelSettings { labels: labels.clone(), templates, ..base })?;
     bench.wait_idle();
-    if let Some(problem) = failed_engine(&bench.snapshot()) {
-        return Err(Failed::work(problem));
-    }
+    check_engine(&bench.snapshot())?;
     if let Some(problem) = problems.lock().ok().and_then(|mut problems| problems.pop()) {
         return Err(problem.into());
     }
@@ -58,10 +48,21 @@ pub fn run(command: &Label, common: &Common) -> Result<Report, Failed> {
     Ok(report(&bench, &labels, command))
 }
 
-/// Why there is no model, or not where it was asked for: a script that names a device wants that one.
-pub fn failed_engine(now: &Snapshot) -> Option<String> {
-    let fell_back = now.engine.device.as_ref().and_then(|device| device.fell_back.as_ref());
-    now.engine.problem.as_ref().or(fell_back).map(|problem| problem.message.clone())
+/// An error if there is no model, or not where it was asked for: a script that names a device wants that one. Where the
+/// app chose, what it thought better of is only said.
+pub fn check_engine(now: &Snapshot) -> Result<(), Failed> {
+    let device = now.engine.device.as_ref();
+    let fell_back = device.and_then(|device| device.fell_back.as_ref());
+    let is_named = device.is_some_and(|device| device.chosen != "auto");
+    match (now.engine.problem.as_ref(), fell_back) {
+        (Some(problem), _) => Err(Failed::work(problem.message.clone())),
+        (None, Some(problem)) if is_named => Err(Failed::work(problem.message.clone())),
+        (None, Some(problem)) => {
+            eprintln!("note: {}", problem.message);
+            Ok(())
+        }
+        (None, None) => Ok(()),
+    }
 }
 
 /// A progress bar on a terminal; nothing elsewhere.

@@ -18,6 +18,7 @@ mod opened;
 mod places;
 mod preprocess;
 mod search;
+mod setup;
 mod tag;
 mod tokenize;
 
@@ -62,7 +63,7 @@ fn run(args: &Args) -> Result<Report, Failed> {
         Command::Library(command) => library::run(command, &args.common),
         Command::Models(command) => models::run(command, &args.common),
         Command::Inspect(command) => inspect::run(command, &args.common),
-        Command::Devices => Ok(devices::run()),
+        Command::Devices(command) => devices::run(command, &args.common),
         Command::Bench(command) => bench::run(command, &args.common),
     }
 }

@@ -16,9 +16,9 @@ use serde_json::{Value, json};
 use crate::{
     Report,
     args::Common,
-    embed::source,
     failure::Failed,
-    label::{failed_engine, label_list, templates, wait},
+    label::{check_engine, label_list, templates, wait},
+    setup::options,
 };
 
 /// A library that is open.
@@ -55,15 +55,10 @@ impl Opened {
 
     /// The library in a folder, which is made if it is not there.
     pub fn open(folder: PathBuf, common: &Common, words: Words) -> Result<Self, Failed> {
-        if common.image_size.is_some() {
-            return Err(Failed::usage("--image-size is for embed and preprocess"));
-        }
         let bench = Workbench::new(Options {
-            model: Some(source(common)?),
-            device: Some(common.device.parse()?),
             language: words.language,
             library: Some(LibraryPlace::At(folder)),
-            ..Options::default()
+            ..options(common)?
         })?;
         let no_labels = || LabelSettings { labels: Vec::new(), ..default_labels(0.0) };
         bench.set_labels(words.labels.unwrap_or_else(no_labels))?;
@@ -90,7 +85,7 @@ impl Opened {
     /// Waits until the model is there, and has seen every photo.
     pub fn ready(&self, quiet: bool) -> Result<(), Failed> {
         wait(&self.bench, quiet);
-        failed_engine(&self.bench.snapshot()).map_or(Ok(()), |problem| Err(Failed::work(problem)))
+        check_engine(&self.bench.snapshot())
     }
 
     /// What went wrong so far and belongs to no photo.

@@ -10,12 +10,12 @@ use serde_json::json;
 use crate::{
     Report,
     args::{Common, Preprocess},
-    embed::load,
     failure::{Failed, photo_message},
+    setup::load_for_reading,
 };
 
 pub fn run(command: &Preprocess, common: &Common) -> Result<Report, Failed> {
-    let (model, ..) = load(common)?;
+    let model = load_for_reading(common, None)?;
     let photo = photo::open(&command.path, &Limits::default())
         .map_err(|error| Failed::work(format!("{:?}: {}", command.path, photo_message(&error))))?;
     let pixels = resize_and_crop(&photo.picture, &model.preprocess);

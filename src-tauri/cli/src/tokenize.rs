@@ -6,13 +6,12 @@ use serde_json::json;
 use crate::{
     Report,
     args::{Common, Tokenize},
-    embed::{load, speak},
     failure::Failed,
+    setup::load_for_reading,
 };
 
 pub fn run(command: &Tokenize, common: &Common) -> Result<Report, Failed> {
-    let (mut model, ..) = load(common)?;
-    speak(&mut model, &command.texts)?;
+    let model = load_for_reading(common, command.texts.language.as_deref())?;
     let tokenizer = model.tokenizer()?;
     let mut ids = Vec::new();
     for text in &command.text {

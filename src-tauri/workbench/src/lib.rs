@@ -7,6 +7,7 @@ pub mod assets;
 pub mod bench;
 pub mod bindings;
 pub mod catalogue;
+pub mod devices;
 mod lab;
 pub mod messages;
 pub mod model_source;
@@ -17,6 +18,7 @@ mod scan;
 mod sentences;
 pub mod settings;
 mod shelf;
+mod stages;
 pub mod store;
 mod table;
 mod thumbnails;
@@ -27,6 +29,7 @@ mod worker;
 pub use cliploupe_engine as engine;
 pub use cliploupe_library as library;
 pub use workbench::{LibraryPlace, Options, PhotoList, Workbench};
+pub use worker::{Attempt, Faults};
 
 /// Where the person's own library lies on this platform.
 pub fn default_library() -> Option<std::path::PathBuf> {

@@ -1,5 +1,6 @@
 //! What crosses to the interface. Every type is exported to TypeScript by `cargo gen`.
 
+mod devices;
 mod explain;
 mod lab;
 mod models;
@@ -10,10 +11,11 @@ mod shelf;
 
 use std::collections::BTreeMap;
 
-use cliploupe_engine::{device::DeviceKind as EngineDeviceKind, photo};
+use cliploupe_engine::photo;
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
 
+pub use devices::*;
 pub use explain::*;
 pub use lab::*;
 pub use models::*;
@@ -350,67 +352,6 @@ pub struct ModelInfo {
     pub thresholds: Vec<ThresholdRow>,
     /// Licence, where known.
     pub licence: Option<String>,
-}
-
-/// What kind of hardware a device is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, TS)]
-#[serde(rename_all = "camelCase")]
-pub enum DeviceKind {
-    /// The processor.
-    Cpu,
-    /// A card of its own.
-    DiscreteGpu,
-    /// A GPU that shares the processor's memory.
-    IntegratedGpu,
-    /// A GPU handed to a virtual machine.
-    VirtualGpu,
-    /// A graphics driver that computes on the processor.
-    Software,
-}
-
-/// A device that towers can be put on.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, TS)]
-pub struct DeviceInfo {
-    /// What `--device` takes.
-    pub id: String,
-    /// The adapter's own name.
-    pub name: String,
-    /// What it is.
-    pub kind: DeviceKind,
-    /// `flex`, or the graphics API.
-    pub backend: String,
-    /// Driver and version.
-    pub driver: String,
-    /// Threads, on the CPU.
-    pub threads: Option<u32>,
-}
-
-impl From<cliploupe_engine::device::DeviceInfo> for DeviceInfo {
-    fn from(info: cliploupe_engine::device::DeviceInfo) -> Self {
-        let kind = match info.kind {
-            EngineDeviceKind::Cpu => DeviceKind::Cpu,
-            EngineDeviceKind::DiscreteGpu => DeviceKind::DiscreteGpu,
-            EngineDeviceKind::IntegratedGpu => DeviceKind::IntegratedGpu,
-            EngineDeviceKind::VirtualGpu => DeviceKind::VirtualGpu,
-            EngineDeviceKind::Software => DeviceKind::Software,
-        };
-        let threads = info.threads.map(|threads| threads as u32);
-        Self { id: info.id, name: info.name, kind, backend: info.backend, driver: info.driver, threads }
-    }
-}
-
-/// What computes now.
-#[derive(Debug, Clone, PartialEq, Serialize, TS)]
-#[serde(rename_all = "camelCase")]
-pub struct DeviceStatus {
-    /// What was asked for.
-    pub chosen: String,
-    /// What computes.
-    pub active: DeviceInfo,
-    /// On a GPU: the largest difference to the CPU in an embedding, checked after loading.
-    pub agreement: Option<f32>,
-    /// Why it is not what was asked for.
-    pub fell_back: Option<Problem>,
 }
 
 /// Whether a model is there.

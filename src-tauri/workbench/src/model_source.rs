@@ -101,19 +101,33 @@ impl ModelSource {
     pub fn key(&self, model: &Model) -> ModelKey {
         let mut hash = Sha256::new();
         hash.update(format!("{:?} {:?}", model.config, model.preprocess));
-        let weights = match self {
-            Self::Embedded => Some(windows(&mut Cursor::new(assets::embedded_weights()), &mut hash)),
-            _ => self
-                .checkpoint()
-                .ok()
-                .and_then(|checkpoint| File::open(checkpoint.weights).ok())
-                .map(|mut file| windows(&mut file, &mut hash)),
-        };
-        if !matches!(weights, Some(Ok(()))) {
+        if !self.hash_weights(&mut hash) {
             // Weights that cannot be read again share features with nothing.
             hash.update(self.text());
         }
         ModelKey::new(&self.name(), &hex(&hash.finalize()[..6]))
+    }
+
+    /// What self-tests of this model are kept under: its name, its size and some windows of its weights. Unlike
+    /// [`Self::key`] it is there before the model is loaded.
+    pub fn weights_key(&self) -> String {
+        let mut hash = Sha256::new();
+        if !self.hash_weights(&mut hash) {
+            hash.update(self.text());
+        }
+        format!("{} {}", self.name(), hex(&hash.finalize()[..8]))
+    }
+
+    /// Whether the weights could be read.
+    fn hash_weights(&self, hash: &mut Sha256) -> bool {
+        let read = match self {
+            Self::Embedded => windows(&mut Cursor::new(assets::embedded_weights()), hash),
+            _ => match self.checkpoint().map(|checkpoint| File::open(checkpoint.weights)) {
+                Ok(Ok(mut file)) => windows(&mut file, hash),
+                _ => return false,
+            },
+        };
+        read.is_ok()
     }
 
     fn licence(&self) -> Option<String> {

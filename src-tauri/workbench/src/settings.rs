@@ -12,7 +12,7 @@ use cliploupe_library::{paths, whole_file};
 
 use crate::{
     assets,
-    messages::{Edit, LabelSettings, Problem, ProblemCode, SidecarOptions},
+    messages::{Edit, LabelSettings, Problem, ProblemCode, SidecarOptions, SpeedSettings},
 };
 
 /// The settings file's content.
@@ -25,6 +25,10 @@ pub struct Settings {
     pub model: String,
     /// `auto`, `cpu`, `gpu` or `gpu:N`.
     pub device: String,
+    /// The name of the adapter that `gpu:N` meant: numbers change when cards come and go.
+    pub adapter: Option<String>,
+    /// How photos are read and models are kept.
+    pub speed: SpeedSettings,
     /// Where checkpoints are downloaded from; none for `HF_ENDPOINT` or the hub itself.
     pub hub_endpoint: Option<String>,
     /// Stacks of edits of the projections, by the names they were saved under.
@@ -41,6 +45,8 @@ impl Default for Settings {
             labels: None,
             model: assets::EMBEDDED_MODEL.into(),
             device: "auto".into(),
+            adapter: None,
+            speed: SpeedSettings::default(),
             hub_endpoint: None,
             stacks: BTreeMap::new(),
             sidecars: SidecarOptions::default(),

@@ -7,6 +7,7 @@
 //! and hears nothing twice.
 
 mod activity;
+mod device_calls;
 mod evaluation_calls;
 mod inspect_calls;
 mod kept_features;
@@ -19,6 +20,7 @@ mod photo_calls;
 mod reading;
 mod recording;
 mod review_calls;
+mod room;
 mod search_calls;
 mod shelf_calls;
 mod sidecar_calls;
@@ -38,7 +40,7 @@ use std::{
 };
 
 use cliploupe_engine::{
-    device::{self, DeviceChoice},
+    device::DeviceChoice,
     photo::{self, Limits, Picture},
     preprocess::{self, Pixels, PreprocessConfig},
 };
@@ -47,27 +49,29 @@ use crossbeam_channel::{Sender, bounded, unbounded};
 
 use self::{
     activity::Activity,
-    reading::{Errand, Work, decode_all, scan_all},
+    reading::{Errand, SeenBy, Work, decode_all, scan_all},
+    room::Room,
     search_calls::KnownWords,
     suggesting::KnownMargins,
 };
 use crate::{
     assets,
+    devices::{self, Remembered},
     lab::{InForce, Lab},
     messages::{
-        DeviceInfo, EngineState, EngineStatus, LabelProblem, LabelSettings, PhotoDecoded, PhotoDetails, PhotoFile,
-        PhotoId, PhotoState, Problem, ProblemCode, Progress, Snapshot, WorkbenchEvent,
+        EngineState, EngineStatus, LabelProblem, LabelSettings, PhotoDecoded, PhotoDetails, PhotoFile, PhotoId,
+        PhotoState, Problem, ProblemCode, Progress, Snapshot, SpeedSettings, WorkbenchEvent,
     },
     model_source::ModelSource,
     models::Models,
-    problem::{of_device, of_photo},
+    problem::of_photo,
     review::Judgement,
     settings::{Settings, default_labels},
     shelf::{Shelf, lock},
     store::{Halt, Hub, Patience, Store},
     table::{Table, file_name},
     thumbnails::{Thumbnails, large_jpeg},
-    worker::{Control, Scorer, Worker},
+    worker::{Control, Faults, Scorer, Worker},
 };
 
 /// Decoded photos that may wait for the model: enough to keep it busy, and a bound on memory.
@@ -105,6 +109,14 @@ pub struct Options {
     pub store: Option<Store>,
     /// How long downloads wait for what.
     pub patience: Patience,
+    /// Where self-tests of GPUs and their fastest kernels are kept; nothing is remembered without.
+    pub devices: Option<PathBuf>,
+    /// Whether an untested GPU is tested before anything is computed, and not beside the CPU's work.
+    pub waits_for_gpu: bool,
+    /// How photos are read and models are kept; the settings' when absent.
+    pub speed: Option<SpeedSettings>,
+    /// What is to go wrong on a device, for tests.
+    pub faults: Option<Faults>,
 }
 
 pub use photo_calls::PhotoList;
@@ -138,6 +150,12 @@ pub struct Shared {
     pub shelf: Option<Shelf>,
     /// The model and device in use, which need not be those of the settings.
     current: Mutex<(ModelSource, DeviceChoice)>,
+    /// How photos are read and models are kept.
+    speed: Mutex<SpeedSettings>,
+    /// Which devices were found to be right.
+    pub remembered: Remembered,
+    /// Room for decoded pictures.
+    room: Room,
     /// Which model is in use is told there.
     models: OnceLock<Arc<Models>>,
     queue: Sender<Work>,
@@ -202,13 +220,19 @@ impl Workbench {
             start_problems.push(problem);
             ModelSource::Embedded
         });
-        let choice = options.device.unwrap_or_else(|| settings.device.parse().unwrap_or(DeviceChoice::Auto));
+        let (choice, gone) = match options.device {
+            Some(choice) => (choice, None),
+            None => devices::choice_of_settings(&settings.device, settings.adapter.as_deref()),
+        };
+        let remembered = Remembered::load(options.devices.as_deref());
+        devices::keep_tuning(&remembered);
+        let speed = options.speed.unwrap_or(settings.speed);
         let (queue, work) = unbounded();
         let (control, orders) = unbounded();
         let (decoded, photos) = bounded(DECODED_AHEAD);
         let (scans, to_scan) = unbounded();
         let labels = settings.labels.clone();
-        let shared = Arc::new(Shared::new(labels, thumbnails, shelf, queue));
+        let shared = Arc::new(Shared::new(labels, thumbnails, shelf, queue, speed, remembered));
         if let Err(problem) = shared.take_up_library() {
             start_problems.push(problem);
         }
@@ -223,8 +247,9 @@ impl Workbench {
             shared.models.get_or_init(|| Arc::new(Models::new(store, hub, options.patience, Box::new(tell)))).clone()
         });
         let worker = spawn("model", {
-            let shared = shared.clone();
-            move || Worker::new(shared, options.language).run(&orders, &photos)
+            let (shared, control) = (shared.clone(), control.clone());
+            let (language, waits, faults) = (options.language, options.waits_for_gpu, options.faults);
+            move || Worker::new(shared, control, language, waits, faults).run(&orders, &photos)
         });
         let (noted, to_record) = bounded(NOTED_AHEAD);
         for _ in 0..decoders() {
@@ -241,7 +266,7 @@ impl Workbench {
         });
         // The worker drops the receiving end only when it is told to stop.
         let (reply, _) = bounded(1);
-        let _ = control.send(Control::Load { source, device: choice, reply });
+        let _ = control.send(Control::Load { source, device: choice, gone, reply });
         let mut bench = Self {
             shared,
             control,
@@ -417,18 +442,6 @@ impl Workbench {
         self.shared.table().get(id).map(|row| row.path.clone())
     }
 
-    /// Every device of this machine.
-    pub fn devices() -> Vec<DeviceInfo> {
-        device::list().into_iter().map(DeviceInfo::from).collect()
-    }
-
-    /// Computes on another device; the photos are encoded again. Returns when the model is there.
-    pub fn choose_device(&self, id: &str) -> Result<(), Problem> {
-        let choice: DeviceChoice = id.parse().map_err(|error| of_device(&error, id))?;
-        self.load(self.shared.current().0, choice)?;
-        self.remember(|settings| settings.device = id.to_owned())
-    }
-
     /// Loads another model; the photos are encoded again and keep their results until then. Returns when the model is
     /// there; only then is it remembered. If it cannot be loaded, the one before it goes on.
     pub fn choose_model(&self, source: ModelSource) -> Result<(), Problem> {
@@ -439,11 +452,11 @@ impl Workbench {
         self.remember(|settings| settings.model = text)
     }
 
-    fn load(&self, source: ModelSource, device: DeviceChoice) -> Result<(), Problem> {
+    pub(super) fn load(&self, source: ModelSource, device: DeviceChoice) -> Result<(), Problem> {
         lock(&self.shared.activity).loading = true;
         let (reply, answer) = bounded(1);
         let is_other = source != self.shared.current().0;
-        let _ = self.control.send(Control::Load { source, device, reply });
+        let _ = self.control.send(Control::Load { source, device, gone: None, reply });
         answer.recv().unwrap_or_else(|_| Err(Problem::internal("the model worker has ended")))?;
         if is_other {
             self.forget_lab();
@@ -538,7 +551,7 @@ fn decoders() -> usize {
     std::thread::available_parallelism().map_or(1, usize::from).saturating_sub(1).clamp(1, 8)
 }
 
-fn spawn(name: &str, work: impl FnOnce() + Send + 'static) -> JoinHandle<()> {
+pub fn spawn(name: &str, work: impl FnOnce() + Send + 'static) -> JoinHandle<()> {
     std::thread::Builder::new().name(name.into()).spawn(work).expect("the system can start a thread")
 }
 
@@ -548,6 +561,8 @@ impl Shared {
         thumbnails: Option<Thumbnails>,
         shelf: Option<Shelf>,
         queue: Sender<Work>,
+        speed: SpeedSettings,
+        remembered: Remembered,
     ) -> Self {
         let is_own = labels.is_some();
         Self {
@@ -565,6 +580,9 @@ impl Shared {
             thumbnails,
             shelf,
             current: Mutex::new((ModelSource::Embedded, DeviceChoice::Auto)),
+            speed: Mutex::new(speed),
+            remembered,
+            room: Room::new(speed.picture_memory_mib),
             models: OnceLock::new(),
             queue,
         }
@@ -709,10 +727,16 @@ impl Shared {
         self.emit(WorkbenchEvent::Engine { engine: Box::new(now) });
     }
 
-    /// What the loaded model sees of a picture; `None` if there is no model to see it.
-    fn prepare(&self, picture: &Picture) -> Option<(u32, Pixels)> {
-        let (model_version, config) = self.wait_for_preprocess()?;
+    /// What a model sees of a picture: the one that it was decoded for, or the first that comes; `None` if there is no
+    /// model to see it.
+    fn prepare(&self, picture: &Picture, seen_by: Option<SeenBy>) -> Option<(u32, Pixels)> {
+        let (model_version, config) = seen_by.or_else(|| self.wait_for_preprocess())?;
         Some((model_version, preprocess::resize_and_crop(picture, &config)))
+    }
+
+    /// What the model takes that is there now.
+    fn known_preprocess(&self) -> Option<SeenBy> {
+        lock(&self.wanted).preprocess.clone()
     }
 
     /// Waits for a model; `None` once it is certain that there is none.
@@ -784,6 +808,11 @@ impl Shared {
             activity.started = Instant::now();
         }
         self.start_work(&ids);
+    }
+
+    /// How photos are read and models are kept.
+    pub fn speed(&self) -> SpeedSettings {
+        *lock(&self.speed)
     }
 
     /// The model and device in use.

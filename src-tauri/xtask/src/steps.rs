@@ -148,7 +148,12 @@ fn in_display(what: &str, args: &[&str]) -> Result<(), String> {
     let runtime = std::env::temp_dir().join(format!("cliploupe-runtime-{}", std::process::id()));
     std::fs::create_dir_all(&runtime).map_err(|error| format!("cannot make {runtime:?}: {error}"))?;
     private(&runtime);
-    let env: &[(&str, &OsStr)] = &[("XDG_RUNTIME_DIR", runtime.as_os_str()), ("GDK_BACKEND", OsStr::new("x11"))];
+    let env: &[(&str, &OsStr)] = &[
+        ("XDG_RUNTIME_DIR", runtime.as_os_str()),
+        ("GDK_BACKEND", OsStr::new("x11")),
+        // On llvmpipe every kernel that is tried takes seconds, and which one is the fastest matters to no test.
+        ("CUBECL_AUTOTUNE_LEVEL", OsStr::new("minimal")),
+    ];
     let result = step(what, &root(), "xvfb-run", &command, env);
     let _ = std::fs::remove_dir_all(&runtime);
     result

@@ -21,9 +21,9 @@ use serde_json::{Value, json};
 use crate::{
     Report,
     args::{Common, Fit, Inspect, Loss, Parts},
-    embed::source,
     failure::Failed,
-    label::{failed_engine, label_list, templates, wait},
+    label::{check_engine, label_list, templates, wait},
+    setup::options,
 };
 
 pub fn run(command: &Inspect, common: &Common) -> Result<Report, Failed> {
@@ -65,12 +65,7 @@ type Bar = Arc<Mutex<Option<ProgressBar>>>;
 fn opened(command: &Inspect, common: &Common, bar: &Bar) -> Result<Workbench, Failed> {
     let labels = label_list(command.labels.as_deref())?;
     let templates = templates(&command.template)?;
-    let bench = Workbench::new(Options {
-        model: Some(source(common)?),
-        device: Some(common.device.parse()?),
-        language: command.texts.language.clone(),
-        ..Options::default()
-    })?;
+    let bench = Workbench::new(Options { language: command.texts.language.clone(), ..options(common)? })?;
     let problem: Arc<Mutex<Option<Problem>>> = Arc::default();
     let (heard, bar) = (problem.clone(), bar.clone());
     bench.attach(move |event| match event {
@@ -91,9 +86,7 @@ fn opened(command: &Inspect, common: &Common, bar: &Bar) -> Result<Workbench, Fa
     let templates = if templates.is_empty() { base.templates.clone() } else { templates };
     bench.set_labels(LabelSettings { labels, templates, ..base })?;
     bench.wait_idle();
-    if let Some(problem) = failed_engine(&bench.snapshot()) {
-        return Err(Failed::work(problem));
-    }
+    check_engine(&bench.snapshot())?;
     // A model without a tokenizer has projections all the same; what needs labels says that there are none.
     drop(problem);
     Ok(bench)

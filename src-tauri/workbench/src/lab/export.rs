@@ -19,10 +19,10 @@ use cliploupe_engine::{
 
 use super::{Base, InForce, at_hand::AtHand};
 use crate::{
+    devices::self_test::test_pixels,
     messages::{ExportPlan, Problem, ProblemCode, SidePlan},
     problem::of_load,
     sentences::encode_sentences,
-    worker::test_pixels,
 };
 
 /// Photos that what was written is tried on.

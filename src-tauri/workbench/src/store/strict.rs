@@ -14,7 +14,7 @@ use cliploupe_engine::{
     weights::{Weights, open_clip_keys},
 };
 
-use crate::{messages::Problem, problem::of_load, worker::panic_text};
+use crate::{messages::Problem, problem::of_load};
 
 /// Up to this size weights are loaded as a proof. Larger ones would not fit beside the model in use; of them the
 /// header is read, and `verify` loads them when asked.
@@ -59,5 +59,6 @@ pub fn check(checkpoint: Checkpoint) -> Result<(), Problem> {
 
 /// A panic while reading somebody's files is an error of these files.
 fn guarded<T>(work: impl FnOnce() -> Result<T, Problem>) -> Result<T, Problem> {
-    catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|panic| Err(Problem::internal(&panic_text(&*panic))))
+    catch_unwind(AssertUnwindSafe(work))
+        .unwrap_or_else(|panic| Err(Problem::internal(&cliploupe_engine::device::panic_text(&*panic))))
 }

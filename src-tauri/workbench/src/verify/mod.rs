@@ -4,8 +4,8 @@
 //! tensors the model is tried: on photos that everybody can name, with the configuration it has and with the ones it is
 //! often confused with. The list is that of the questions one asks when a model performs badly.
 
+mod agreement;
 mod projections;
-mod stages;
 mod trial;
 mod variants;
 
@@ -30,8 +30,8 @@ use crate::{
     messages::{Check, CheckId, CheckOutcome, Problem, VerifyProgress, VerifyReport},
     model_source::ModelSource,
     problem::of_load,
+    stages::Run,
     store::{DownloadError, Halt, hash_all, hex},
-    worker::panic_text,
 };
 
 /// Every check, in the order in which they are made.
@@ -102,7 +102,7 @@ impl Checks<'_> {
         } else {
             self.say(id);
             catch_unwind(AssertUnwindSafe(check)).unwrap_or_else(|panic| {
-                let cause = panic_text(&*panic);
+                let cause = cliploupe_engine::device::panic_text(&*panic);
                 Finding::new(CheckOutcome::Fail, format!("the check broke off: {cause}")).with("cause", cause)
             })
         };
@@ -186,7 +186,7 @@ pub fn verify(
     checks.make(CheckId::Rank, || reports.rank());
     checks.make(CheckId::EffectiveBias, || reports.effective_bias(trial.as_ref()));
 
-    let reference = stages::Run::of(&model);
+    let reference = Run::of(&model);
     // Two models at a time are enough.
     drop(model);
     for id in [CheckId::Activation, CheckId::NormEpsilon] {
@@ -195,7 +195,7 @@ pub fn verify(
             None => needs_words(),
         });
     }
-    checks.make(CheckId::Agreement, || stages::agreement(&checkpoint, device, &reference));
+    checks.make(CheckId::Agreement, || agreement::check(&checkpoint, device, &reference));
     Ok(checks.report())
 }
 

@@ -2,18 +2,22 @@
 
 use std::path::{Path, PathBuf};
 
-use cliploupe_engine::photo::{self, Limits};
+use cliploupe_engine::{
+    photo::{Detail, FileBytes, Limits, Photo, PhotoError},
+    preprocess::PreprocessConfig,
+};
 use cliploupe_library::import::Finder;
 use crossbeam_channel::{Receiver, Sender};
 
-use super::{Shared, lock};
+use super::{Shared, lock, room::Place};
 use crate::{
     messages::{Failure, PhotoId, PhotoState, Problem, ProblemCode, WorkbenchEvent},
     problem::of_photo,
     scan::{self, Found},
     shelf::{self, Noted},
     table::{Arrived, Row},
-    worker::{EncodeJob, panic_text},
+    thumbnails::THUMBNAIL_PX,
+    worker::EncodeJob,
 };
 
 /// Photos announced in one message while a folder is walked.
@@ -91,7 +95,7 @@ pub(super) fn decode_all(shared: &Shared, work: &Receiver<Work>, decoded: &Sende
             continue;
         };
         let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| decode(shared, id, run, &path)))
-            .unwrap_or_else(|panic| Err(Problem::internal(&panic_text(&*panic))));
+            .unwrap_or_else(|panic| Err(Problem::internal(&cliploupe_engine::device::panic_text(&*panic))));
         let is_sent = match result {
             Ok(Decoded::Ready(job)) => decoded.send(job).is_ok(),
             Ok(Decoded::Noted(photo)) => noted.send(*photo).is_ok(),
@@ -125,18 +129,53 @@ fn decode(shared: &Shared, id: PhotoId, run: u64, path: &Path) -> Result<Decoded
     if let Some(shelf) = &shared.shelf {
         return shared.read_for(shelf, id, run, path);
     }
-    let photo = photo::open(path, &Limits::default()).map_err(|error| of_photo(&error, path))?;
+    let bytes = FileBytes::read(path, &Limits::default()).map_err(|error| of_photo(&error, path))?;
+    let (photo, seen_by) = shared.decode(&bytes).map_err(|error| of_photo(&error, path))?;
+    drop(bytes);
     if let Some(thumbnails) = &shared.thumbnails {
         thumbnails.keep(id, &photo.picture)?;
     }
-    shared.note_decoded(id, photo.facts);
-    let prepared = shared.prepare(&photo.picture);
+    shared.note_decoded(id, photo.facts.clone());
+    let prepared = shared.prepare(&photo.picture, seen_by);
     Ok(prepared.map_or(Decoded::Through, |(model_version, pixels)| {
         Decoded::Ready(EncodeJob { id, run, model_version, pixels })
     }))
 }
 
+/// The model that a photo was decoded for, and what its tower takes.
+pub(super) type SeenBy = (u32, PreprocessConfig);
+
+/// A decoded photo, and the room that it takes.
+pub(super) struct InRoom<'a> {
+    photo: Photo,
+    _place: Place<'a>,
+}
+
+impl std::ops::Deref for InRoom<'_> {
+    type Target = Photo;
+
+    fn deref(&self) -> &Photo {
+        &self.photo
+    }
+}
+
 impl Shared {
+    /// Decodes a photo once there is room for it: as much of it as the thumbnail and the model that is there now need.
+    /// Before there is one, or where a person wants it, all of it.
+    pub(super) fn decode(&self, bytes: &FileBytes) -> Result<(InRoom<'_>, Option<SeenBy>), PhotoError> {
+        let seen_by = self.known_preprocess();
+        let detail = match &seen_by {
+            Some((_, tower)) if !self.speed().exact_decoding => {
+                Detail::Enough { tower: Some(tower), longest: THUMBNAIL_PX }
+            }
+            _ => Detail::Exact,
+        };
+        let limits = Limits::default();
+        let place = self.room.take(bytes.decoded_bytes(&limits, detail));
+        let photo = bytes.decode_with(&limits, detail)?;
+        Ok((InRoom { photo, _place: place }, seen_by))
+    }
+
     /// Queues photos in the run that is on; the counts must have been begun.
     pub(super) fn start_work(&self, ids: &[PhotoId]) {
         self.start(ids.iter().map(|id| (*id, None)).collect());

@@ -167,12 +167,12 @@ impl Shared {
         let file = found_file(path).map_err(|_| unreadable(path))?;
         let bytes = FileBytes::read(path, &limits).map_err(|error| of_photo(&error, path))?;
         let identity = identity(&bytes.bytes);
-        let photo = bytes.decode(&limits).map_err(|error| of_photo(&error, path))?;
+        let (photo, seen_by) = self.decode(&bytes).map_err(|error| of_photo(&error, path))?;
         drop(bytes);
         let jpeg = thumbnail_jpeg(&photo.picture)?;
         let thumbnail_crc = shelf.thumbnails.keep(&identity, &jpeg).map_err(|error| shelf::of_library(&error))?;
-        let read = Read { thumbnail_crc, look: look_of(&jpeg), facts: photo.facts };
-        let prepared = self.prepare(&photo.picture);
+        let read = Read { thumbnail_crc, look: look_of(&jpeg), facts: photo.facts.clone() };
+        let prepared = self.prepare(&photo.picture, seen_by);
         Ok(Decoded::Noted(Box::new(Noted { id, run, file, identity, read, prepared })))
     }
 

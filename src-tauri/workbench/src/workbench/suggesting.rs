@@ -23,7 +23,7 @@ use crate::{
     review::{Margins, expected, margins},
     sentences::sentences_of,
     shelf::Shelf,
-    worker::{Scorer, panic_text},
+    worker::Scorer,
 };
 
 /// Photos whose margins are computed at once.
@@ -73,7 +73,7 @@ impl Workbench {
         self.stop_suggesting.store(false, SeqCst);
         *lock(&self.suggesting) = Some(0.0);
         let result = catch_unwind(AssertUnwindSafe(|| self.suggest_by(shelf, &model)))
-            .unwrap_or_else(|panic| Err(Problem::internal(&panic_text(&*panic))));
+            .unwrap_or_else(|panic| Err(Problem::internal(&cliploupe_engine::device::panic_text(&*panic))));
         *lock(&self.suggesting) = None;
         self.tell_review();
         self.shared.emit(WorkbenchEvent::PhotosChanged { ids: Vec::new() });
