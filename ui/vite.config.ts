@@ -12,5 +12,6 @@ export default defineConfig({
     target: ["es2022", "safari17.5", "chrome123"],
     assetsInlineLimit: 0,
   },
-  test: { environment: "node", include: ["src/**/*.test.ts"] },
+  // A busy machine is slow, not wrong: only what hangs is to end.
+  test: { environment: "node", include: ["src/**/*.test.ts"], testTimeout: 60_000, hookTimeout: 60_000 },
 });

@@ -32,6 +32,13 @@ describe("appended", () => {
     expect([...appended(list, Array.from({ length: 60 }, (_, index) => index + 1)).ids]).toHaveLength(60);
   });
 
+  it("finds_photos_that_are_there_among_new_ones", () => {
+    const many = (first: number) => Array.from({ length: 60 }, (_, index) => first + index);
+    const list = appended(appended(sent([500, 7]), [900]), [901]);
+    expect([...appended(list, [7, 3, 902]).ids]).toEqual([500, 7, 900, 901, 3, 902]);
+    expect([...appended(list, [...many(880), ...many(450)]).ids]).toHaveLength(4 + 58 + 59);
+  });
+
   it("copies_little_while_a_hundred_thousand_photos_come_one_by_one", () => {
     let list = NO_PHOTOS;
     const memories = new Set<ArrayBufferLike>();

@@ -18,18 +18,31 @@ export function placeOf(ids: Uint32Array, id: number, guess = 0): number {
 
 /** With photos at its end that were added; those that are in it already are left out. */
 export function appended(list: PhotoList, ids: readonly number[]): PhotoList {
-  const fresh = ids.length > ONE_BY_ONE ? newTo(IdSet.of(list.ids), ids) : ids.filter((id) => !list.ids.includes(id));
+  const fresh = newTo(list.ids, ids);
   if (fresh.length === 0) return list;
   const count = list.ids.length + fresh.length;
   const [nextIds, aspects] = [grown(list.ids, count), grown(list.aspects, count)];
   nextIds.set(fresh, list.ids.length);
+  HIGHEST.set(nextIds.buffer, fresh.reduce((a, b) => Math.max(a, b), highestOf(list.ids)));
   aspects.fill(0, list.ids.length);
   const head = { ...list.head, count, filtered: list.head.filtered + fresh.length, total: list.head.total + fresh.length };
   return { head, ids: nextIds, aspects, scores: null };
 }
 
-function newTo(known: IdSet, ids: readonly number[]): number[] {
-  return ids.filter((id) => !known.has(id));
+/** New photos have higher numbers than all before them, so that a growing library is seldom looked through. */
+function newTo(known: Uint32Array, ids: readonly number[]): number[] {
+  const highest = highestOf(known);
+  const doubted = ids.filter((id) => id <= highest);
+  if (doubted.length === 0) return [...ids];
+  const set = doubted.length > ONE_BY_ONE ? IdSet.of(known) : null;
+  return ids.filter((id) => id > highest || !(set ? set.has(id) : known.includes(id)));
+}
+
+/** The highest number in a memory, once looked for; a shorter list in the same memory may have only lower ones. */
+const HIGHEST = new WeakMap<ArrayBufferLike, number>();
+
+function highestOf(ids: Uint32Array): number {
+  return HIGHEST.get(ids.buffer) ?? ids.reduce((a, b) => Math.max(a, b), 0);
 }
 
 /** Memory that was made here, with room behind its numbers; what the shell sent has other numbers there. */
