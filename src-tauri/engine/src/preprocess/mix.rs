@@ -4,6 +4,8 @@
 //! They are written so that the compiler finds the vector instructions, and `pulp` runs them with the processor's best.
 //! Who says what is mixed: `resample.rs`.
 
+use std::ops::Range;
+
 use pulp::NullaryFnOnce;
 
 /// Weights are fixed point with this many bits: Resample.c, `PRECISION_BITS` = 32 − 8 − 2.
@@ -19,81 +21,29 @@ pub(super) struct Tap {
     pub(super) weights: Vec<i32>,
 }
 
-/// Levels that are multiplied at a time across: 1, 2, 3 or 4 channels fill it without a rest.
-const ACROSS: usize = 24;
-/// Levels that are summed at a time down.
-const DOWN: usize = 32;
-/// Rows that share the loading of weights.
-const ROWS: usize = 4;
+/// Levels that are mixed at a time: neighbours in a row on the way down, neighbours in a column on the way across.
+const LANES: usize = 32;
 
-/// The taps of a row, laid out for many levels at a time.
-pub(super) struct Across<const CHANNELS: usize> {
-    /// Per mixed pixel: the first level.
-    starts: Vec<usize>,
-    /// Per mixed pixel: a weight for each level from there on, 0 beyond its tap.
-    weights: Vec<[i32; ACROSS]>,
-    /// `weights` per mixed pixel.
-    blocks: usize,
-}
+/// Rows that are narrowed at a time.
+pub(super) const STRIP: usize = LANES;
 
-impl<const CHANNELS: usize> Across<CHANNELS> {
-    /// For rows of `width` pixels.
-    pub(super) fn new(taps: &[Tap], width: usize) -> Self {
-        let longest = taps.iter().map(|tap| tap.weights.len()).max().unwrap_or(0);
-        let blocks = (longest * CHANNELS).div_ceil(ACROSS);
-        let reach = blocks * ACROSS / CHANNELS;
-        let mut across = Self { starts: Vec::new(), weights: Vec::new(), blocks };
-        for tap in taps {
-            // At the end of a row, the zeros go before the tap.
-            let start = tap.first.min(width.saturating_sub(reach));
-            let mut weights = vec![0; blocks * ACROSS];
-            for (at, &weight) in (tap.first - start..).zip(&tap.weights) {
-                weights[at * CHANNELS..][..CHANNELS].fill(weight);
-            }
-            across.starts.push(start * CHANNELS);
-            across.weights.extend(weights.as_chunks::<ACROSS>().0);
-        }
-        across
-    }
+/// Mixed pixels of a row for which the source is laid on its side at a time, so that it stays in the nearest cache: the more,
+/// the less is laid twice at the borders.
+const RUN: usize = 64;
 
-    /// Levels that a row must have, be it only zeros at its end.
-    pub(super) fn least_levels(&self) -> usize {
-        self.blocks * ACROSS
-    }
-
-    /// Rows become narrower rows, which are appended to `output`.
-    pub(super) fn mix(&self, rows: &[&[u8]], output: &mut Vec<u8>) {
-        let start = output.len();
-        output.resize(start + rows.len() * self.starts.len() * CHANNELS, 0);
-        pulp::Arch::new().dispatch(MixAcross { across: self, rows, output: &mut output[start..] });
-    }
-
-    /// One pixel of some rows.
-    #[inline(always)]
-    fn mix_pixel<const ROWS: usize>(&self, at: usize, rows: [&[u8]; ROWS]) -> [[u8; CHANNELS]; ROWS] {
-        let (start, blocks) = (self.starts[at], self.blocks);
-        let rows = rows.map(|row| &row[start..start + blocks * ACROSS].as_chunks::<ACROSS>().0[..blocks]);
-        let weights = &self.weights[at * blocks..][..blocks];
-        let mut sums = [[0; ACROSS]; ROWS];
-        for block in 0..blocks {
-            for (sums, row) in sums.iter_mut().zip(rows) {
-                for level in 0..ACROSS {
-                    sums[level] += weights[block][level] * i32::from(row[block][level]);
-                }
-            }
-        }
-        sums.map(|sums| {
-            let mut pixel = [HALF; CHANNELS];
-            for (at, sum) in sums.into_iter().enumerate() {
-                pixel[at % CHANNELS] += sum;
-            }
-            pixel.map(clip)
-        })
-    }
+/// Rows become narrower rows, which are appended to `output`: at most [`STRIP`] of them, of one length.
+///
+/// Across, the weights of neighbouring pixels differ, and a vector of levels would need a vector of weights. So a strip of
+/// rows is laid on its side, whose neighbours have one weight, and what comes of it is put upright again.
+pub(super) fn mix_across<const CHANNELS: usize>(taps: &[Tap], rows: &[&[u8]], output: &mut Vec<u8>) {
+    assert!(rows.len() <= STRIP, "{} rows in a strip", rows.len());
+    let start = output.len();
+    output.resize(start + rows.len() * taps.len() * CHANNELS, 0);
+    pulp::Arch::new().dispatch(MixAcross::<CHANNELS> { taps, rows, output: &mut output[start..] });
 }
 
 struct MixAcross<'a, const CHANNELS: usize> {
-    across: &'a Across<CHANNELS>,
+    taps: &'a [Tap],
     rows: &'a [&'a [u8]],
     output: &'a mut [u8],
 }
@@ -103,24 +53,52 @@ impl<const CHANNELS: usize> NullaryFnOnce for MixAcross<'_, CHANNELS> {
 
     #[inline(always)]
     fn call(self) {
-        let width = self.across.starts.len();
-        let mut output = self.output.as_chunks_mut::<CHANNELS>().0;
-        let (strips, rest) = self.rows.as_chunks::<ROWS>();
-        for strip in strips {
-            let (here, below) = output.split_at_mut(ROWS * width);
-            for x in 0..width {
-                for (y, pixel) in self.across.mix_pixel(x, *strip).into_iter().enumerate() {
-                    here[y * width + x] = pixel;
+        let Self { taps, rows, output } = self;
+        let width = taps.len() * CHANNELS;
+        let (mut lying, mut mixed) = (Vec::new(), Vec::new());
+        for (run, taps) in taps.chunks(RUN).enumerate() {
+            let sources = sources(taps);
+            lying.resize((sources.len() * CHANNELS).max(lying.len()), [0; LANES]);
+            for (lane, row) in rows.iter().enumerate() {
+                let levels = &row[sources.start * CHANNELS..sources.end * CHANNELS];
+                for (level, column) in levels.iter().zip(&mut lying) {
+                    column[lane] = *level;
                 }
             }
-            output = below;
-        }
-        for (row, output) in rest.iter().zip(output.chunks_exact_mut(width)) {
-            for (x, pixel) in output.iter_mut().enumerate() {
-                [*pixel] = self.across.mix_pixel(x, [*row]);
+            mixed.clear();
+            for Tap { first, weights } in taps {
+                let lying = &lying[(first - sources.start) * CHANNELS..];
+                for channel in 0..CHANNELS {
+                    let columns = lying[channel..].iter().step_by(CHANNELS);
+                    mixed.push(mix(weights, columns));
+                }
+            }
+            for (lane, row) in output.chunks_exact_mut(width).enumerate() {
+                for (level, column) in row[run * RUN * CHANNELS..].iter_mut().zip(&mixed) {
+                    *level = column[lane];
+                }
             }
         }
     }
+}
+
+/// Sums of one weight and many levels each.
+#[inline(always)]
+fn mix<'a>(weights: &[i32], levels: impl Iterator<Item = &'a [u8; LANES]>) -> [u8; LANES] {
+    let mut sums = [HALF; LANES];
+    for (weight, levels) in weights.iter().zip(levels) {
+        for (sum, &level) in sums.iter_mut().zip(levels) {
+            *sum += weight * i32::from(level);
+        }
+    }
+    sums.map(clip)
+}
+
+/// The source pixels that any of the mixed ones needs.
+pub(super) fn sources(taps: &[Tap]) -> Range<usize> {
+    let start = taps.iter().map(|tap| tap.first).min().unwrap_or(0);
+    let end = taps.iter().map(|tap| tap.first + tap.weights.len()).max().unwrap_or(0);
+    start..end
 }
 
 /// Rows of `length` levels, the first of which is source row `origin`, become as many as there are taps.
@@ -146,16 +124,9 @@ impl NullaryFnOnce for MixDown<'_> {
         let Self { taps, rows, length, origin, output } = self;
         for (Tap { first, weights }, output) in taps.iter().zip(output.chunks_exact_mut(length)) {
             let rows = &rows[(first - origin) * length..][..weights.len() * length];
-            let (blocks, rest) = output.as_chunks_mut::<DOWN>();
+            let (blocks, rest) = output.as_chunks_mut::<LANES>();
             for (at, block) in blocks.iter_mut().enumerate() {
-                let mut sums = [HALF; DOWN];
-                for (row, weight) in rows.chunks_exact(length).zip(weights) {
-                    let levels = &row.as_chunks::<DOWN>().0[at];
-                    for (sum, &level) in sums.iter_mut().zip(levels) {
-                        *sum += weight * i32::from(level);
-                    }
-                }
-                *block = sums.map(clip);
+                *block = mix(weights, rows.chunks_exact(length).map(|row| &row.as_chunks::<LANES>().0[at]));
             }
             let start = length - rest.len();
             for (at, level) in (start..).zip(rest) {
@@ -189,16 +160,14 @@ mod tests {
             let weights = parts.iter().map(|part| (i64::from(*part) * (1 << PRECISION_BITS) / i64::from(whole)) as i32);
             Tap { first, weights: weights.collect() }
         });
-        vec(tap, 1..40)
+        vec(tap, 1..150)
     }
 
     fn check_across<const CHANNELS: usize>(width: usize, taps: &[Tap], levels: &[u8]) {
-        let across = Across::<CHANNELS>::new(taps, width);
-        let mut rows: Vec<Vec<u8>> = levels.chunks_exact(width * CHANNELS).map(<[u8]>::to_vec).collect();
-        rows.iter_mut().for_each(|row| row.resize(row.len().max(across.least_levels()), 0));
+        let rows: Vec<&[u8]> = levels.chunks_exact(width * CHANNELS).take(STRIP).collect();
         let mut output = vec![7];
-        across.mix(&rows.iter().map(Vec::as_slice).collect::<Vec<_>>(), &mut output);
-        let expected = levels.chunks_exact(width * CHANNELS).flat_map(|row| {
+        mix_across::<CHANNELS>(taps, &rows, &mut output);
+        let expected = rows.iter().flat_map(|row| {
             let channels = move |tap| (0..CHANNELS).map(move |channel| (tap, channel));
             let level = |(tap, channel): (&Tap, usize)| {
                 plain(tap, row[tap.first * CHANNELS + channel..].iter().step_by(CHANNELS).copied())

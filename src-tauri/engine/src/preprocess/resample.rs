@@ -3,10 +3,9 @@
 //! Two passes, across and then down, each a weighted sum in fixed point (`mix.rs`). Only what an `Axis` keeps is
 //! computed. Who says what is kept: `mod.rs`.
 
-use super::mix::{Across, PRECISION_BITS, Tap, mix_down};
+use super::mix::{PRECISION_BITS, STRIP, Tap, mix_across, mix_down, sources};
 use super::{Axis, Interpolation};
 use crate::photo::{Mode, Picture};
-use std::ops::Range;
 
 /// Pillow's `NEAREST`, which it uses for palettes and single bits whatever filter is asked for.
 pub(super) fn nearest(picture: &Picture, rows: &Axis, columns: &Axis) -> Vec<u8> {
@@ -48,17 +47,16 @@ fn resample_channels<const CHANNELS: usize>(
     let is_premultiplied =
         picture.mode().has_alpha() && [rows.from.length, columns.from.length] != [rows.to, columns.to];
     let down = taps(rows, kernel);
-    let across = Across::<CHANNELS>::new(&taps(columns, kernel), columns.from.length);
+    let across = taps(columns, kernel);
     let needed = sources(&down);
     let mut narrow = Vec::with_capacity(needed.len() * columns.kept * CHANNELS);
-    let least = across.least_levels();
     for start in needed.clone().step_by(STRIP) {
         let rows = (start..needed.end.min(start + STRIP)).map(|y| picture.row(y));
-        if is_premultiplied || picture.row(0).len() < least {
-            let copies: Vec<Vec<u8>> = rows.map(|row| prepared::<CHANNELS>(row, is_premultiplied, least)).collect();
-            across.mix(&copies.iter().map(Vec::as_slice).collect::<Vec<_>>(), &mut narrow);
+        if is_premultiplied {
+            let copies: Vec<Vec<u8>> = rows.map(premultiplied_row::<CHANNELS>).collect();
+            mix_across::<CHANNELS>(&across, &copies.iter().map(Vec::as_slice).collect::<Vec<_>>(), &mut narrow);
         } else {
-            across.mix(&rows.collect::<Vec<_>>(), &mut narrow);
+            mix_across::<CHANNELS>(&across, &rows.collect::<Vec<_>>(), &mut narrow);
         }
     }
     let mut output = mix_down(&down, &narrow, columns.kept * CHANNELS, needed.start);
@@ -68,17 +66,8 @@ fn resample_channels<const CHANNELS: usize>(
     output
 }
 
-/// Rows that are copied at a time where they must be changed first.
-const STRIP: usize = 16;
-
-/// A copy of a row, with zeros at its end if it has fewer levels than the loops take at a time.
-fn prepared<const CHANNELS: usize>(row: &[u8], is_premultiplied: bool, least: usize) -> Vec<u8> {
-    let mut copy = row.to_vec();
-    if is_premultiplied {
-        copy.as_chunks_mut::<CHANNELS>().0.iter_mut().for_each(|pixel| *pixel = premultiplied(*pixel));
-    }
-    copy.resize(row.len().max(least), 0);
-    copy
+fn premultiplied_row<const CHANNELS: usize>(row: &[u8]) -> Vec<u8> {
+    row.as_chunks::<CHANNELS>().0.iter().flat_map(|pixel| premultiplied(*pixel)).collect()
 }
 
 /// Pillow's Convert.c, `rgba2rgbA`: the last channel is alpha.
@@ -117,13 +106,6 @@ fn taps(axis: &Axis, kernel: Interpolation) -> Vec<Tap> {
         Tap { first, weights: fixed_point((first..end).map(weigh).collect()) }
     };
     axis.kept().map(tap).collect()
-}
-
-/// The source pixels that any kept pixel needs.
-fn sources(taps: &[Tap]) -> Range<usize> {
-    let start = taps.iter().map(|tap| tap.first).min().unwrap_or(0);
-    let end = taps.iter().map(|tap| tap.first + tap.weights.len()).max().unwrap_or(0);
-    start..end
 }
 
 fn fixed_point(weights: Vec<f64>) -> Vec<i32> {
