@@ -2,7 +2,7 @@
 
 use cliploupe_engine::{
     Device, Tensor, TensorData,
-    clip::{TokenBatch, block::Activation},
+    clip::{TokenBatch, activation::Activation},
     device::read,
     probe::Probe,
     zero_shot::{Score, Scoring},

@@ -3,11 +3,15 @@
 //! One rule serves every [`crate::precision::Precision`]: a layer computes in the numbers of its input, and makes its
 //! weights those where they are others. Sums of many squares or products that a kernel might make in f16 are made in f32.
 
+use std::borrow::Cow;
+
 use burn::tensor::{
-    DType, FloatDType, Int, Tensor, assert_shape,
+    DType, Device, FloatDType, Int, Tensor, TensorData, assert_shape,
     module::{self, conv2d},
     ops::ConvOptions,
 };
+
+use crate::panels::Panels;
 
 /// The same numbers in f32, in which sums are made.
 pub fn in_f32<const D: usize>(x: Tensor<D>) -> Tensor<D> {
@@ -16,24 +20,74 @@ pub fn in_f32<const D: usize>(x: Tensor<D>) -> Tensor<D> {
 
 /// A linear map, `x @ W + b`.
 #[derive(Debug)]
-pub struct Linear {
-    /// `[in, out]`
-    pub weight: Tensor<2>,
-    /// `[out]`
-    pub bias: Option<Tensor<1>>,
+pub struct Linear(Map);
+
+#[derive(Debug)]
+enum Map {
+    /// As burn multiplies: `[in, out]`, `[out]`.
+    Device { weight: Tensor<2>, bias: Option<Tensor<1>> },
+    /// On the CPU in f32.
+    Cpu { weight: Panels, bias: Option<Vec<f32>> },
 }
 
 impl Linear {
     /// # Shapes
+    /// - weight: `[in, out]`
+    /// - bias: `[out]`
+    pub fn new(weight: Tensor<2>, bias: Option<Tensor<1>>) -> Self {
+        Self(Map::Device { weight, bias })
+    }
+
+    /// On the CPU. The bias has `[out]` values.
+    pub(crate) fn on_cpu(weight: Panels, bias: Option<Vec<f32>>) -> Self {
+        Self(Map::Cpu { weight, bias })
+    }
+
+    /// `[in, out]`
+    pub fn weight(&self) -> Tensor<2> {
+        match &self.0 {
+            Map::Device { weight, .. } => weight.clone(),
+            Map::Cpu { weight, .. } => {
+                Tensor::from_data(TensorData::new(weight.to_matrix(), weight.dims()), &Device::flex())
+            }
+        }
+    }
+
+    /// `[out]`
+    pub fn bias(&self) -> Option<Tensor<1>> {
+        match &self.0 {
+            Map::Device { bias, .. } => bias.clone(),
+            Map::Cpu { bias, .. } => bias.as_deref().map(|bias| Tensor::from_floats(bias, &Device::flex())),
+        }
+    }
+
+    /// # Shapes
     /// - x: `[…, in]`
     /// - output: `[…, out]`
     pub fn forward<const D: usize>(&self, x: Tensor<D>) -> Tensor<D> {
-        let [inputs, _] = self.weight.dims();
-        assert_shape!(x, [.., inputs]);
-        let numbers = x.dtype();
-        let bias = self.bias.clone().map(|bias| bias.cast(numbers));
-        module::linear(x, self.weight.clone().cast(numbers), bias)
+        match &self.0 {
+            Map::Device { weight, bias } => {
+                let [inputs, _] = weight.dims();
+                assert_shape!(x, [.., inputs]);
+                let numbers = x.dtype();
+                let bias = bias.clone().map(|bias| bias.cast(numbers));
+                module::linear(x, weight.clone().cast(numbers), bias)
+            }
+            Map::Cpu { weight, bias } => {
+                let [inputs, outputs] = weight.dims();
+                assert_shape!(x, [.., inputs]);
+                let mut shape = x.dims();
+                shape[D - 1] = outputs;
+                let found = weight.product(&numbers(&x.into_data()), bias.as_deref());
+                Tensor::from_data(TensorData::new(found, shape), &Device::flex())
+            }
+        }
     }
+}
+
+/// The numbers of a tensor of the CPU, where they are unless they lie askew.
+pub(crate) fn numbers(data: &TensorData) -> Cow<'_, [f32]> {
+    data.as_slice().map_or_else(|_| data.iter().collect(), Cow::Borrowed)
 }
 
 /// LayerNorm with scale and shift, computed in f32 whatever its input is.
@@ -92,6 +146,10 @@ const SHORT_SUM: usize = 49;
 pub fn convolution(x: Tensor<4>, weight: &Tensor<4>, bias: Option<&Tensor<1>>, options: ConvOptions<2>) -> Tensor<4> {
     let numbers = x.dtype();
     let [_, inputs, rows, columns] = weight.dims();
+    let is_apart = options.stride == [rows, columns] && options.groups == 1 && options.dilation == [1, 1];
+    if rows * columns > 1 && is_apart && options.padding == [(0, 0), (0, 0)] {
+        return window_products(x, weight, bias);
+    }
     let is_point = rows * columns == 1 && options.groups == 1 && options.stride == [1, 1];
     if numbers == DType::F16 && is_point && options.padding == [(0, 0), (0, 0)] {
         return point_convolution(x, weight, bias);
@@ -99,6 +157,22 @@ pub fn convolution(x: Tensor<4>, weight: &Tensor<4>, bias: Option<&Tensor<1>>, o
     let sums = if inputs * rows * columns > SHORT_SUM { DType::F32 } else { numbers };
     let bias = bias.cloned().map(|bias| bias.cast(sums));
     conv2d(x.cast(sums), weight.clone().cast(sums), bias, options).cast(numbers)
+}
+
+/// Windows that do not overlap are rows of a matrix: one product, without a copy of each window's neighbours. The output
+/// lies with its channels innermost, as those who make a sequence of it want it.
+fn window_products(x: Tensor<4>, weight: &Tensor<4>, bias: Option<&Tensor<1>>) -> Tensor<4> {
+    let [batch, inputs, height, width] = x.dims();
+    let [out, _, rows, columns] = weight.dims();
+    let [down, across] = [height / rows, width / columns];
+    let windows = x
+        .narrow(2, 0, down * rows)
+        .narrow(3, 0, across * columns)
+        .reshape([batch, inputs, down, rows, across, columns])
+        .permute([0, 2, 4, 1, 3, 5])
+        .reshape([batch * down * across, inputs * rows * columns]);
+    let linear = Linear::new(weight.clone().reshape([out, inputs * rows * columns]).transpose(), bias.cloned());
+    linear.forward(windows).reshape([batch, down, across, out]).permute([0, 3, 1, 2])
 }
 
 /// A window of one cell is a linear map of the channels; products of matrices are added up in f32 on every device.
@@ -133,8 +207,8 @@ mod tests {
     #[test]
     fn a_linear_map_follows_its_input() {
         let (weight, bias) = (random([6, 5]), random([5]));
-        let whole = Linear { weight: weight.clone(), bias: Some(bias.clone()) };
-        let half = Linear { weight: weight.cast(FloatDType::F16), bias: Some(bias) };
+        let whole = Linear::new(weight.clone(), Some(bias.clone()));
+        let half = Linear::new(weight.cast(FloatDType::F16), Some(bias));
         let x = random([2, 3, 6]);
         assert_eq!(half.forward(x.clone()).dtype(), DType::F32);
         are_close(half.forward(x.clone()), whole.forward(x.clone()), 2e-3);
@@ -149,7 +223,7 @@ mod tests {
         let (weight, bias, x) = (random([64, 96]), random([96]), random([3, 7, 64]));
         let own =
             nn::Linear { weight: Param::from_tensor(weight.clone()), bias: Some(Param::from_tensor(bias.clone())) };
-        let ours = Linear { weight, bias: Some(bias) };
+        let ours = Linear::new(weight, Some(bias));
         assert_eq!(read(ours.forward(x.clone())), read(own.forward(x.clone())));
         let mut own = nn::LayerNormConfig::new(64).with_epsilon(1e-6).init(&device);
         let (gamma, beta) = (random([64]), random([64]));
@@ -167,6 +241,17 @@ mod tests {
         let found = norm.forward(x.cast(FloatDType::F16));
         assert_eq!(found.dtype(), DType::F16);
         are_close(found, Tensor::from_floats([[1.0, -1.0, 1.0, -1.0]], &device), 1e-3);
+    }
+
+    #[test]
+    fn windows_that_do_not_overlap_are_convolved_as_others_are() {
+        let x = random([2, 3, 11, 9]);
+        let (weight, bias) = (random([5, 3, 4, 2]), random([5]));
+        let options = ConvOptions::new([4, 2], [0, 0], [1, 1], 1);
+        for bias in [None, Some(&bias)] {
+            let own = conv2d(x.clone(), weight.clone(), bias.cloned(), options.clone());
+            are_close(convolution(x.clone(), &weight, bias, options.clone()), own, 1e-5);
+        }
     }
 
     #[test]

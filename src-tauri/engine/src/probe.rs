@@ -51,6 +51,11 @@ impl Probe {
         Self { wanted: Wanted::Named(Box::new(wanted)), ..Self::default() }
     }
 
+    /// Whether nothing is collected.
+    pub(crate) fn is_off(&self) -> bool {
+        matches!(self.wanted, Wanted::Nothing)
+    }
+
     /// Reports a stage of the pass.
     pub fn see<const D: usize>(&mut self, name: impl FnOnce() -> String, value: &Tensor<D>) {
         self.look(name, || value.clone());
@@ -58,7 +63,7 @@ impl Probe {
 
     /// Reports what is beside the pass, which is computed only for an onlooker.
     pub fn look<const D: usize>(&mut self, name: impl FnOnce() -> String, value: impl FnOnce() -> Tensor<D>) {
-        if !matches!(self.wanted, Wanted::Nothing) {
+        if !self.is_off() {
             self.collect(name(), value);
         }
     }

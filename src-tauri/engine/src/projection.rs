@@ -203,7 +203,7 @@ impl Projection {
     /// Whether the checkpoint has a bias in the last linear map.
     pub fn has_bias(&self) -> bool {
         match &self.head {
-            Head::Linear(last) | Head::Mlp(_, last) => last.bias.is_some(),
+            Head::Linear(last) | Head::Mlp(_, last) => last.bias().is_some(),
             Head::Identity => false,
         }
     }
@@ -218,12 +218,15 @@ impl Projection {
             Head::Mlp(first, second) => &[first, second],
             Head::Identity => &[],
         };
-        let map = |(linear, (key, orientation)): (&&Linear, &(String, Orientation))| LinearMap {
-            key: key.clone(),
-            orientation: *orientation,
-            dims: linear.weight.dims(),
-            weight: read(linear.weight.clone()),
-            bias: linear.bias.as_ref().map(|bias| read(bias.clone())),
+        let map = |(linear, (key, orientation)): (&&Linear, &(String, Orientation))| {
+            let weight = linear.weight();
+            LinearMap {
+                key: key.clone(),
+                orientation: *orientation,
+                dims: weight.dims(),
+                weight: read(weight),
+                bias: linear.bias().map(read),
+            }
         };
         linears.iter().zip(&self.places).map(map).collect()
     }

@@ -8,6 +8,7 @@ use burn::tensor::{Device, Tensor, TensorData};
 use crate::{
     clip::{Clip, ScoreKind, TokenBatch, normalise},
     device::read,
+    threads,
 };
 
 /// What a template has in the place of the label.
@@ -15,6 +16,9 @@ pub const PLACEHOLDER: &str = "{}";
 
 /// Texts encoded at once. A text is short, so a batch of this size fits anywhere.
 const TEXT_BATCH: usize = 64;
+
+/// The fewest texts that a thread of the CPU takes through the text tower at once.
+const TEXTS_OF_A_THREAD: usize = 16;
 
 /// Puts `label` into `template`.
 pub fn fill(template: &str, label: &str) -> String {
@@ -52,18 +56,30 @@ pub fn text_pooled(clip: &Clip, tokens: &TokenBatch) -> Vec<f32> {
 }
 
 /// Texts of like length share a batch, so that few positions are computed in vain; the result is in the order given.
-fn of_texts(clip: &Clip, tokens: &TokenBatch, size: usize, then: impl Fn(Tensor<2>) -> Tensor<2>) -> Vec<f32> {
+fn of_texts(clip: &Clip, tokens: &TokenBatch, size: usize, then: impl Fn(Tensor<2>) -> Tensor<2> + Sync) -> Vec<f32> {
     let rows: Vec<&[u32]> = tokens.rows().collect();
     let mut order: Vec<usize> = (0..rows.len()).collect();
     order.sort_by_key(|row| used_length(rows[*row]));
     let mut out = vec![0.0; rows.len() * size];
     // A GPU looks for kernels for each shape, so it gets few of them; on the CPU nothing is computed in vain.
     let fills_up = *clip.device() != Device::flex();
-    for group in order.chunks(TEXT_BATCH) {
+    let vectors = |group: &[usize]| {
         let count = if fills_up { group.len().next_power_of_two() } else { group.len() };
         let filled = group.iter().chain(std::iter::repeat_n(&group[0], count - group.len()));
         let ids = filled.flat_map(|row| rows[*row]).copied().collect();
-        let vectors = read(then(clip.text_pooled_short(&TokenBatch::new(ids, tokens.length()))));
+        read(then(clip.text_pooled_short(&TokenBatch::new(ids, tokens.length()))))
+    };
+    let groups: Vec<&[usize]> = if fills_up {
+        order.chunks(TEXT_BATCH).collect()
+    } else {
+        order.chunks(threads::part(rows.len(), [TEXTS_OF_A_THREAD, TEXT_BATCH])).collect()
+    };
+    let found = if fills_up {
+        groups.iter().map(|group| vectors(group)).collect()
+    } else {
+        threads::spread(groups.len(), |index| vectors(groups[index]))
+    };
+    for (group, vectors) in groups.into_iter().zip(found) {
         for (row, vector) in group.iter().zip(vectors.chunks_exact(size)) {
             out[row * size..][..size].copy_from_slice(vector);
         }

@@ -2,9 +2,10 @@
 //! model, of Chinese-CLIP, and of open_clip's `HFTextEncoder`.
 //! Follows transformers 5.23 `models/bert/modeling_bert.py` and `models/roberta/modeling_roberta.py`.
 
-use burn::tensor::{Bool, Tensor, activation::gelu, assert_shape};
+use burn::tensor::{Bool, Tensor, assert_shape};
 
 use super::TokenBatch;
+use super::activation::Activation;
 use super::attention::attention;
 use super::block::{Sight, join_heads, split_heads};
 use super::padding::{EncoderPool, Padding, needed_length};
@@ -107,7 +108,7 @@ impl Layer {
             [&self.query, &self.key, &self.value].map(|part| split_heads(part.forward(x.clone()), self.heads));
         let attended = join_heads(attention(q, k, v, Some(hidden), Sight::Full));
         let x = self.attention_norm.forward(x + self.attention_output.forward(attended));
-        let active = gelu(self.intermediate.forward(x.clone()));
+        let active = Activation::Gelu.apply(self.intermediate.forward(x.clone()));
         self.output_norm.forward(x + self.output.forward(active))
     }
 }

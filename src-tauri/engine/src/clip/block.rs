@@ -3,40 +3,17 @@
 //! `vision_transformer.py`, `Block`, and transformers 5.23 `modeling_m2m_100.py`, `M2M100EncoderLayer`, which compute the
 //! same and name it differently.
 
-use burn::tensor::{Bool, Tensor, activation, assert_shape};
+use burn::tensor::{Bool, DType, Device, Tensor, assert_shape};
 
+use super::activation::Activation;
 use super::attention::{attention, attention_pattern, hidden_future};
 use super::direct::{Run, attention_parts};
+use super::fused::attention_of_fused;
 use crate::{
     error::LoadError,
     layers::{LayerNorm, Linear, in_f32},
     weights::Weights,
 };
-
-/// The nonlinearity of an MLP. Which one is a fact of the configuration; weights do not tell.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Activation {
-    /// `x · Φ(x)`, exact.
-    Gelu,
-    /// `x · σ(1.702 x)`, OpenAI's.
-    QuickGelu,
-    /// The tanh approximation of GELU, JAX's default. It differs from the exact one by up to 4.7e-4.
-    GeluTanh,
-    /// `max(x, 0)`.
-    Relu,
-}
-
-impl Activation {
-    /// Applies the nonlinearity to each element.
-    pub fn apply<const D: usize>(self, x: Tensor<D>) -> Tensor<D> {
-        match self {
-            Self::Gelu => activation::gelu(x),
-            Self::QuickGelu => x.clone() * activation::sigmoid(x * 1.702),
-            Self::GeluTanh => activation::gelu_approximate(x),
-            Self::Relu => activation::relu(x),
-        }
-    }
-}
 
 /// Which positions attention may look at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -189,7 +166,11 @@ impl Attention {
     /// - hidden: `[batch, heads, seq, seq]`, true where a position (third axis) does not see another (fourth)
     /// - output: `[batch, seq, width]`
     fn forward(&self, x: Tensor<3>, sight: Sight, hidden: Option<Tensor<4, Bool>>) -> Tensor<3> {
-        let [q, k, v] = self.q_k_v(x);
+        let fused = self.in_proj.forward(x);
+        if hidden.is_none() && fused.dtype() == DType::F32 && fused.device() == Device::flex() {
+            return self.out_proj.forward(attention_of_fused(fused, self.heads, sight));
+        }
+        let [q, k, v] = split_parts(fused, self.heads);
         self.out_proj.forward(join_heads(attention(q, k, v, hidden, sight)))
     }
 
@@ -209,7 +190,7 @@ impl Attention {
     fn pattern(&self, x: Tensor<3>, sight: Sight) -> Tensor<4> {
         let [q, k, _] = self.q_k_v(x);
         let [_, _, seq, _] = q.dims();
-        let hidden = (sight == Sight::Causal).then(|| hidden_future(seq, &self.out_proj.weight.device()));
+        let hidden = (sight == Sight::Causal).then(|| hidden_future(seq, &q.device()));
         attention_pattern(q, k, hidden)
     }
 }

@@ -11,8 +11,9 @@ use serde_json::Value;
 
 use super::{
     ScoreKind,
+    activation::Activation,
     bert::{BertConfig, Places},
-    block::{Activation, BlockConfig, MlpKind, Sight},
+    block::{BlockConfig, MlpKind, Sight},
     hf_text,
     m2m100::M2m100Config,
     position::Rule,

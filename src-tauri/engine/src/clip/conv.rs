@@ -220,7 +220,7 @@ pub fn layer_norm_2d(norm: &LayerNorm, x: Tensor<4>) -> Tensor<4> {
 
 /// Cells of a picture as a sequence, row by row: `[batch, channels, height, width]` to `[batch, patch, channels]`.
 pub fn to_sequence(x: Tensor<4>) -> Tensor<3> {
-    x.flatten::<3>(2, 3).swap_dims(1, 2)
+    x.permute([0, 2, 3, 1]).flatten::<3>(1, 2)
 }
 
 #[cfg(test)]

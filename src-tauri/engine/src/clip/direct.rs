@@ -39,12 +39,12 @@ impl Run {
 /// - output: `[batch, heads + 1, width]`, f32
 pub(crate) fn attention_parts(found: Tensor<4>, output: &Linear) -> Tensor<3> {
     let [batch, heads, _, dim] = found.dims();
-    let weight = in_f32(output.weight.clone()); // [heads · dim, width]
+    let weight = in_f32(output.weight()); // [heads · dim, width]
     let width = weight.dims()[1];
     let slices = weight.reshape([1, heads, dim, width]).expand([batch, heads, dim, width]);
     let heads_add = in_f32(found).mean_dim(2).matmul(slices).reshape([batch, heads, width]);
-    let bias = match &output.bias {
-        Some(bias) => in_f32(bias.clone()).reshape([1, 1, width]).expand([batch, 1, width]),
+    let bias = match output.bias() {
+        Some(bias) => in_f32(bias).reshape([1, 1, width]).expand([batch, 1, width]),
         None => Tensor::zeros([batch, 1, width], &heads_add.device()),
     };
     Tensor::cat(vec![heads_add, bias], 1)
@@ -60,10 +60,7 @@ mod tests {
     fn heads_and_bias_add_up_to_what_the_output_map_gives() {
         let device = Device::flex();
         let uniform = Distribution::Uniform(-1.0, 1.0);
-        let output = Linear {
-            weight: Tensor::random([6, 5], uniform, &device),
-            bias: Some(Tensor::random([5], uniform, &device)),
-        };
+        let output = Linear::new(Tensor::random([6, 5], uniform, &device), Some(Tensor::random([5], uniform, &device)));
         let found = Tensor::<4>::random([2, 3, 4, 2], uniform, &device);
         let whole = output.forward(join_heads(found.clone())).mean_dim(1).reshape([2, 5]);
         let parts = attention_parts(found, &output);

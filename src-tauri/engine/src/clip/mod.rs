@@ -8,12 +8,14 @@
 
 #![expect(clippy::large_enum_variant, reason = "a program holds one or two models, whose parts are built once")]
 
+pub mod activation;
 pub mod attention;
 pub mod bert;
 pub mod block;
 pub mod config;
 pub mod conv;
 pub mod direct;
+mod fused;
 pub mod hf_text;
 pub mod m2m100;
 pub mod padding;
@@ -36,7 +38,8 @@ use self::{
     vit::VisionTransformer,
 };
 use crate::{
-    error::LoadError, layers::in_f32, precision::Precision, probe::Probe, projection::Projection, weights::Weights,
+    error::LoadError, layers::in_f32, precision::Precision, probe::Probe, projection::Projection, threads,
+    weights::Weights,
 };
 
 /// How cosines become scores, which depends on how the model was trained.
@@ -180,6 +183,10 @@ impl TextTower {
     }
 }
 
+/// Pictures that a thread of the CPU takes through the image tower at once. More are slower: what is between two
+/// operations leaves the caches.
+const PICTURES_OF_A_THREAD: [usize; 2] = [2, 4];
+
 /// Lengths of texts on a GPU are multiples of this.
 const GPU_TEXT_STEP: usize = 16;
 
@@ -241,7 +248,19 @@ impl Clip {
     /// - pixels: `[batch, 3, height, width]`, normalised
     /// - output: `[batch, width]`, f32 in any precision
     pub fn image_pooled(&self, pixels: Tensor<4>, probe: &mut Probe) -> Tensor<2> {
-        in_f32(self.vision.forward(pixels.cast(self.precision.activations()), probe))
+        let [batch, ..] = pixels.dims();
+        let part = threads::part(batch, PICTURES_OF_A_THREAD);
+        let pooled = |pixels: Tensor<4>, probe: &mut Probe| {
+            in_f32(self.vision.forward(pixels.cast(self.precision.activations()), probe))
+        };
+        if !probe.is_off() || self.device != Device::flex() || batch <= part {
+            return pooled(pixels, probe);
+        }
+        let parts = threads::spread(batch.div_ceil(part), |index| {
+            let start = index * part;
+            pooled(pixels.clone().narrow(0, start, part.min(batch - start)), &mut Probe::off())
+        });
+        Tensor::cat(parts, 0)
     }
 
     /// The pooled feature of each text, from all of its positions.

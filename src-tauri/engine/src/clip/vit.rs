@@ -6,6 +6,7 @@ use burn::tensor::{Tensor, assert_shape, ops::ConvOptions};
 use super::{
     attention::{attention, attention_pattern},
     block::{BlockConfig, OPEN_CLIP_BLOCK, ResidualAttentionBlock, Sight, join_heads, split_heads},
+    conv::to_sequence,
     direct::Run,
     position::{Grid, Rule, load_grid},
 };
@@ -252,7 +253,7 @@ impl VisionTransformer {
         let patches = convolution(pixels, &self.conv1, None, options);
         assert_shape!(patches, [batch, width, rows, columns]);
         probe.see(|| "visual.patch_conv".into(), &patches);
-        let patches = patches.reshape([batch, width, rows * columns]).swap_dims(1, 2); // [batch, patch, width]
+        let patches = to_sequence(patches); // [batch, patch, width]
         let class = self.class_embedding.clone().reshape([1, 1, width]).expand([batch, 1, width]);
         let x = Tensor::cat(vec![class, patches], 1) + self.positional_embedding.clone().unsqueeze();
         match &self.ln_pre {

@@ -1,6 +1,6 @@
 //! Tensors of a file as tensors on a device, and as layers.
 
-use burn::tensor::{FloatDType, Tensor, TensorData};
+use burn::tensor::{Device, FloatDType, Tensor, TensorData};
 use half::f16;
 
 use super::{
@@ -10,6 +10,7 @@ use super::{
 use crate::{
     error::LoadError,
     layers::{Embedding, LayerNorm, Linear},
+    panels::{Panels, Stored},
 };
 
 impl Weights {
@@ -78,8 +79,8 @@ impl Weights {
         d_in: usize,
         d_out: usize,
     ) -> Result<Linear, LoadError> {
-        let weight = self.turned(&[weight.to_owned()], d_in, d_out)?;
-        Ok(Linear { weight, bias: bias.map(|name| self.tensor(&name, [d_out])).transpose()? })
+        let bias = bias.map(|name| self.values(&name, &[d_out])).transpose()?;
+        self.map(&[weight.to_owned()], bias, d_in, d_out)
     }
 
     /// As [`Self::linear_named`], with a bias that no tensor of the file holds as it is.
@@ -90,8 +91,7 @@ impl Weights {
         d_in: usize,
         d_out: usize,
     ) -> Result<Linear, LoadError> {
-        let weight = self.turned(&[weight.to_owned()], d_in, d_out)?;
-        Ok(Linear { weight, bias: Some(self.small(bias, [d_out])) })
+        self.map(&[weight.to_owned()], Some(bias), d_in, d_out)
     }
 
     /// A linear map of these numbers, put on the device.
@@ -100,8 +100,11 @@ impl Weights {
     /// - stored: `[d_out, d_in]`
     /// - bias: `[d_out]`
     pub fn linear_of(&self, stored: &[f32], bias: Vec<f32>, d_in: usize, d_out: usize) -> Linear {
+        if self.multiplies_on_cpu() {
+            return Linear::on_cpu(self.panels_of(stored, [1, d_in], [d_in, d_out]), Some(bias));
+        }
         let weight = self.large_of(transpose(stored, d_out, d_in), [d_in, d_out]);
-        Linear { weight, bias: Some(self.small(bias, [d_out])) }
+        Linear::new(weight, Some(self.small(bias, [d_out])))
     }
 
     /// Several linear maps of the same input, all with a bias, as one whose outputs stand one after the other.
@@ -112,20 +115,43 @@ impl Weights {
             bias.extend(self.values(&format!("{name}.bias"), &[d_out_each])?);
         }
         let d_out = names.len() * d_out_each;
-        Ok(Linear { weight: self.turned(&weights, d_in, d_out)?, bias: Some(self.small(bias, [d_out])) })
+        self.map(&weights, Some(bias), d_in, d_out)
     }
 
     /// A bare matrix used as `x @ W`, stored `[in, out]`.
     pub fn matrix(&self, name: &str, d_in: usize, d_out: usize) -> Result<Linear, LoadError> {
-        Ok(Linear { weight: self.large(name, [d_in, d_out])?, bias: None })
+        if self.multiplies_on_cpu() {
+            let panels = self.panels(
+                &|| self.values_as(name, &[d_in, d_out]),
+                &|| self.values_as(name, &[d_in, d_out]),
+                [d_out, 1],
+                [d_in, d_out],
+            )?;
+            return Ok(Linear::on_cpu(panels, None));
+        }
+        Ok(Linear::new(self.large(name, [d_in, d_out])?, None))
     }
 
-    /// `[d_in, d_out]` from the matrices `names`, which are stored `[out, in]` and stand one below the other.
-    fn turned(&self, names: &[String], d_in: usize, d_out: usize) -> Result<Tensor<2>, LoadError> {
-        self.at_rest([d_in, d_out], &|| self.turned_as(names, d_in, d_out), &|| self.turned_as(names, d_in, d_out))
+    /// A linear map from the matrices `names`, which are stored `[out, in]` and stand one below the other.
+    fn map(&self, names: &[String], bias: Option<Vec<f32>>, d_in: usize, d_out: usize) -> Result<Linear, LoadError> {
+        if self.multiplies_on_cpu() {
+            let panels = self.panels(
+                &|| self.stacked_as(names, d_in, d_out),
+                &|| self.stacked_as(names, d_in, d_out),
+                [1, d_in],
+                [d_in, d_out],
+            )?;
+            return Ok(Linear::on_cpu(panels, bias));
+        }
+        let weight = self.at_rest(
+            [d_in, d_out],
+            &|| Ok(transpose(&self.stacked_as(names, d_in, d_out)?, d_out, d_in)),
+            &|| Ok(transpose(&self.stacked_as(names, d_in, d_out)?, d_out, d_in)),
+        )?;
+        Ok(Linear::new(weight, bias.map(|bias| self.small(bias, [d_out]))))
     }
 
-    fn turned_as<N: Number>(&self, names: &[String], d_in: usize, d_out: usize) -> Result<Vec<N>, LoadError> {
+    fn stacked_as<N: Number>(&self, names: &[String], d_in: usize, d_out: usize) -> Result<Vec<N>, LoadError> {
         let each = d_out / names.len();
         let mut stored = Vec::new();
         for name in names {
@@ -133,7 +159,40 @@ impl Weights {
             // Most maps are one matrix, which needs no second copy.
             if stored.is_empty() { stored = values } else { stored.extend(values) }
         }
-        Ok(transpose(&stored, d_out, d_in))
+        Ok(stored)
+    }
+
+    /// Whether linear maps are computed by our own products.
+    fn multiplies_on_cpu(&self) -> bool {
+        self.device == Device::flex() && self.precision.activations() == FloatDType::F32
+    }
+
+    /// As [`Self::at_rest`], laid out for the CPU; `steps` lead from an input to the next and from an output to the next.
+    fn panels(
+        &self,
+        halves: &dyn Fn() -> Result<Vec<f16>, LoadError>,
+        whole: &dyn Fn() -> Result<Vec<f32>, LoadError>,
+        steps: [usize; 2],
+        dims: [usize; 2],
+    ) -> Result<Panels, LoadError> {
+        if self.precision.at_rest() == FloatDType::F16 {
+            let halves = halves()?;
+            if fits(&halves) {
+                return Ok(Panels::half(&Stored { values: &halves, steps }, dims));
+            }
+        }
+        Ok(Panels::whole(&Stored { values: &whole()?, steps }, dims))
+    }
+
+    fn panels_of(&self, values: &[f32], steps: [usize; 2], dims: [usize; 2]) -> Panels {
+        if self.precision.at_rest() == FloatDType::F16 {
+            let mut halves = Vec::with_capacity(values.len());
+            f16::append(values, &mut halves);
+            if fits(&halves) {
+                return Panels::half(&Stored { values: &halves, steps }, dims);
+            }
+        }
+        Panels::whole(&Stored { values, steps }, dims)
     }
 
     /// LayerNorm with scale and shift, in f32 as its sums.

@@ -5,8 +5,9 @@ use burn::tensor::{Tensor, assert_shape};
 
 use crate::{
     clip::{
+        activation::Activation,
         attention::{attention, attention_pattern},
-        block::{Activation, Mlp, Sight, join_heads, split_heads, split_parts},
+        block::{Mlp, Sight, join_heads, split_heads, split_parts},
     },
     error::LoadError,
     layers::{LayerNorm, Linear},

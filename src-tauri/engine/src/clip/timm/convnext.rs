@@ -6,7 +6,8 @@ use serde::Deserialize;
 use super::{Request, Trunk};
 use crate::{
     clip::{
-        block::{Activation, Mlp},
+        activation::Activation,
+        block::Mlp,
         config::VisionTowerConfig,
         conv::{Conv, ConvShape, layer_norm_2d, to_sequence},
     },

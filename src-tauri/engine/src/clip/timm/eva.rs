@@ -1,7 +1,7 @@
 //! EVA, EVA-02 and Meta's Perception Encoder: vision transformers with rotary positions, gated MLPs or norms behind the
 //! branches. Follows timm 1.0.31 `eva.py`, and `layers/pos_embed_sincos.py` for the rotation.
 
-use burn::tensor::{Tensor, activation::silu, assert_shape};
+use burn::tensor::{Tensor, assert_shape};
 use serde::Deserialize;
 
 use super::{
@@ -10,8 +10,9 @@ use super::{
 };
 use crate::{
     clip::{
+        activation::Activation,
         attention::{attention, attention_pattern},
-        block::{Activation, Mlp, Sight, join_heads, split_heads, split_parts},
+        block::{Mlp, Sight, join_heads, split_heads, split_parts},
         config::VisionTowerConfig,
         conv::{Conv, ConvShape, Kernel, to_sequence},
         direct::{Run, attention_parts},
@@ -350,7 +351,7 @@ impl AnyMlp {
         match self {
             Self::Gelu(mlp) => mlp.forward(x),
             Self::SwiGlu(SwiGlu { gate, value, norm, down }) => {
-                down.forward(norm.forward(silu(gate.forward(x.clone())) * value.forward(x)))
+                down.forward(norm.forward(Activation::Silu.apply(gate.forward(x.clone())) * value.forward(x)))
             }
         }
     }

@@ -6,7 +6,7 @@
 
 use burn::tensor::{
     Tensor,
-    activation::{gelu, relu, sigmoid},
+    activation::{relu, sigmoid},
     assert_shape,
 };
 use serde::Deserialize;
@@ -14,6 +14,7 @@ use serde::Deserialize;
 use super::{Request, Trunk, round_channels};
 use crate::{
     clip::{
+        activation::Activation,
         attention::{attention, attention_pattern},
         block::{Sight, join_heads, split_parts},
         config::VisionTowerConfig,
@@ -236,7 +237,7 @@ impl Downsample {
             Some(squeeze) => squeeze.forward(x),
             None => x,
         };
-        gelu(self.point.forward(gelu(x)))
+        Activation::Gelu.apply(self.point.forward(Activation::Gelu.apply(x)))
     }
 }
 
@@ -263,7 +264,7 @@ impl ConvMlp {
     }
 
     fn forward(&self, x: Tensor<4>) -> Tensor<4> {
-        self.fc2.forward(gelu(self.fc1.forward(self.conv.forward(x))))
+        self.fc2.forward(Activation::Gelu.apply(self.fc1.forward(self.conv.forward(x))))
     }
 }
 
@@ -468,12 +469,12 @@ impl FastVit {
     /// - output: `[batch, channels]`, the mean over all cells
     pub fn forward(&self, pixels: Tensor<4>, probe: &mut Probe) -> Tensor<2> {
         let [batch, ..] = pixels.dims();
-        let mut x = self.stem.iter().fold(pixels, |x, conv| gelu(conv.forward(x)));
+        let mut x = self.stem.iter().fold(pixels, |x, conv| Activation::Gelu.apply(conv.forward(x)));
         for (i, stage) in self.stages.iter().enumerate() {
             x = stage.forward(x, i + 1 == self.stages.len(), probe);
             probe.see(|| format!("visual.stage.{i}"), &x);
         }
-        let x = gelu(self.final_squeeze.forward(self.final_conv.forward(x)));
+        let x = Activation::Gelu.apply(self.final_squeeze.forward(self.final_conv.forward(x)));
         let channels = x.dims()[1];
         probe.look_if_named(|| "visual.patches".into(), || to_sequence(x.clone()));
         let pooled = in_f32(x).flatten::<3>(2, 3).mean_dim(2).reshape([batch, channels]);

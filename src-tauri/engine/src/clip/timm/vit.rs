@@ -1,7 +1,7 @@
 //! timm's vision transformer: SigLIP, SigLIP 2, MobileCLIP-B, MobileCLIP2-L, and ViTamin behind its convolutions.
 //! Follows timm 1.0.31 `vision_transformer.py`, `VisionTransformer`, and `vision_transformer_hybrid.py`, `ConvStem`.
 
-use burn::tensor::{Tensor, activation::gelu, assert_shape};
+use burn::tensor::{Tensor, assert_shape};
 use serde::Deserialize;
 
 use super::{
@@ -11,7 +11,8 @@ use super::{
 };
 use crate::{
     clip::{
-        block::{Activation, BlockConfig, MlpKind, ResidualAttentionBlock, Sight, TIMM_BLOCK},
+        activation::Activation,
+        block::{BlockConfig, MlpKind, ResidualAttentionBlock, Sight, TIMM_BLOCK},
         config::VisionTowerConfig,
         conv::{Conv, ConvShape, Kernel, to_sequence},
         direct::Run,
@@ -252,7 +253,7 @@ impl Stem {
             Self::Patches(conv) => conv.forward(pixels),
             Self::MbConv(stages) => stages.forward(pixels),
             Self::Convolutions([first, second, third]) => {
-                third.forward(gelu(second.forward(gelu(first.forward(pixels)))))
+                third.forward(Activation::Gelu.apply(second.forward(Activation::Gelu.apply(first.forward(pixels)))))
             }
         })
     }

@@ -1,7 +1,7 @@
 //! ViTamin: two stages of convolutions make the tokens of a vision transformer with gated MLPs.
 //! Follows timm 1.0.31 `vitamin.py`; the transformer is that of [`super::vit`].
 
-use burn::tensor::{Tensor, activation::gelu, module::avg_pool2d, ops::AvgPoolOptions};
+use burn::tensor::{Tensor, module::avg_pool2d, ops::AvgPoolOptions};
 use serde::Deserialize;
 
 use super::{
@@ -10,7 +10,8 @@ use super::{
 };
 use crate::{
     clip::{
-        block::{Activation, BlockConfig, MlpKind},
+        activation::Activation,
+        block::{BlockConfig, MlpKind},
         config::VisionTowerConfig,
         conv::{Conv, ConvShape, layer_norm_2d},
         position::Rule,
@@ -167,8 +168,8 @@ impl Block {
             Shortcut::Point(conv) => conv.forward(x.clone()),
             Shortcut::Identity => x.clone(),
         };
-        let hidden = gelu(self.up.forward(layer_norm_2d(&self.pre_norm, x)));
-        self.down.forward(gelu(self.depthwise.forward(hidden))) + shortcut
+        let hidden = Activation::Gelu.apply(self.up.forward(layer_norm_2d(&self.pre_norm, x)));
+        self.down.forward(Activation::Gelu.apply(self.depthwise.forward(hidden))) + shortcut
     }
 }
 
@@ -212,7 +213,7 @@ impl MbConvStages {
     /// - pixels: `[batch, 3, height, width]`, normalised
     /// - output: `[batch, tokens' width, height / 16, width / 16]`
     pub fn forward(&self, pixels: Tensor<4>) -> Tensor<4> {
-        let x = gelu(layer_norm_2d(&self.norm1, self.conv1.forward(pixels)));
+        let x = Activation::Gelu.apply(layer_norm_2d(&self.norm1, self.conv1.forward(pixels)));
         let x = self.blocks.iter().fold(self.conv2.forward(x), |x, block| block.forward(x));
         self.pool.forward(layer_norm_2d(&self.pool_norm, x))
     }

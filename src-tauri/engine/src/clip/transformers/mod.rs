@@ -13,7 +13,8 @@ use std::{path::Path, sync::LazyLock};
 use serde_json::{Map, Value};
 
 use super::{
-    block::{Activation, BlockConfig, MlpKind},
+    activation::Activation,
+    block::{BlockConfig, MlpKind},
     config::{ClipConfig, Context, Size},
 };
 use crate::{
