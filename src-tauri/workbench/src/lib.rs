@@ -12,6 +12,7 @@ mod lab;
 pub mod messages;
 pub mod model_source;
 pub mod models;
+mod photo_file;
 pub mod problem;
 mod review;
 mod scan;

@@ -30,6 +30,7 @@ use rusqlite::OptionalExtension;
 
 use crate::{
     messages::{ColourModel, ImportCounts, PhotoFacts, PhotoState, Problem, ProblemCode},
+    photo_file::BeenRead,
     table::{Row, Table},
 };
 
@@ -222,19 +223,9 @@ impl Shelf {
 pub struct Noted {
     pub id: PhotoId,
     pub run: u64,
-    pub file: FoundFile,
-    pub identity: Identity,
-    /// What the decoder found.
-    pub read: Read,
+    pub read: BeenRead,
     /// What the model sees of it, and which model.
     pub prepared: Option<(u32, Pixels)>,
-}
-
-/// A photo that was decoded.
-pub struct Read {
-    pub facts: photo::Facts,
-    pub thumbnail_crc: u32,
-    pub look: Option<[u8; 8]>,
 }
 
 /// What the library remembers of a photo's file.

@@ -18,7 +18,7 @@ mod model_calls;
 mod near_calls;
 mod photo_calls;
 mod reading;
-mod recording;
+pub(crate) mod recording;
 mod review_calls;
 mod room;
 mod search_calls;
@@ -547,7 +547,7 @@ fn unpack_samples(folder: &Path) -> Result<(), Problem> {
 }
 
 /// One core is left to the model, which has most of the work.
-fn decoders() -> usize {
+pub(crate) fn decoders() -> usize {
     std::thread::available_parallelism().map_or(1, usize::from).saturating_sub(1).clamp(1, 8)
 }
 

@@ -76,7 +76,7 @@ fn import(part: &Part, command: &Bench, common: &Common) -> Result<Value, Failed
     let (opened, name) = load(common, None)?;
     let is_on_cpu = opened.device.kind == DeviceKind::Cpu;
     let batch = if is_on_cpu { CPU_BATCH } else { GPU_BATCHES[GPU_BATCHES.len() - 1] };
-    let mut stages = import.stages(&opened.model, batch, is_on_cpu)?;
+    let mut stages = import.stages(&opened.model, batch, is_on_cpu, common.exact)?;
     stages.figures.extend(bench::peak_memory());
     let mut found = entry_of(part, &name, &opened, &stages.figures);
     found["bound"] = json!(stages.bound);

@@ -63,6 +63,7 @@ fn label(program: &Path, photo: &Path, common: &Common) -> Command {
     command
         .args(["label", "--quiet", "--json", "--model", &common.model, "--device", &common.device])
         .args(common.half_at_rest.then_some("--half-at-rest"))
+        .args(common.exact.then_some("--exact"))
         .args((common.precision == Precision::F32).then_some("--precision=f32"))
         .args(common.config.iter().flat_map(|config| ["--config".as_ref(), config.as_os_str()]))
         .arg(photo);

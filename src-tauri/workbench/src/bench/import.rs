@@ -21,10 +21,8 @@ use cliploupe_engine::{
     probe::Probe,
 };
 use cliploupe_library::{
-    Identity, LibraryError, ModelKey, PhotoId, clock,
-    identity::identity,
+    LibraryError, ModelKey, PhotoId, clock,
     import::{self as importing, Finder, FoundFile},
-    look::Look,
     paths,
     photos::set_thumbnail,
     thumbnails::Thumbnails,
@@ -34,16 +32,15 @@ use super::{Figure, figure, machine::cores, median, middle, scene};
 use crate::{
     LibraryPlace, Options, Workbench,
     messages::{LabelSettings, Problem, ProblemCode},
-    problem::of_photo,
+    photo_file::{BeenRead, read_file},
     settings::default_labels,
-    shelf::{self, Shelf, found_file, of_library},
-    thumbnails::{QUALITY, THUMBNAIL_PX},
+    shelf::{self, Shelf},
+    thumbnails::THUMBNAIL_PX,
+    workbench::{decoders, recording::RECORDED_AT_ONCE},
 };
 
 /// Imports that count; one before them does not.
 const ROUNDS: usize = 3;
-/// As `workbench/recording.rs`, `RECORDED_AT_ONCE`.
-const RECORDED_AT_ONCE: usize = 64;
 /// Height and width of a photo of 12 megapixels.
 const SIZE: [usize; 2] = [3000, 4000];
 
@@ -85,16 +82,16 @@ pub fn import<E: From<Problem>>(
 }
 
 impl Import {
-    /// Measures each stage alone. To be called once no workbench holds the model any more.
+    /// Measures each stage alone, decoding as an import does, or every pixel. To be called once no workbench holds the model any more.
     ///
     /// # Errors
     /// If a file cannot be read any more, or the disk refuses.
-    pub fn stages(&self, model: &Model, batch: usize, is_on_cpu: bool) -> Result<Stages, Problem> {
+    pub fn stages(&self, model: &Model, batch: usize, is_on_cpu: bool, exact: bool) -> Result<Stages, Problem> {
         let count = self.files.len() as f64;
         let rate = |time: Duration| count / time.as_secs_f64();
         let thumbnails = Thumbnails::new(self.folder.join("thumbnails"));
-        let threads = decode_threads();
-        let read_all = |threads| read_files(&self.files, threads, &thumbnails, &model.preprocess);
+        let threads = decoders();
+        let read_all = |threads| read_files(&self.files, threads, &thumbnails, &model.preprocess, exact);
         let read_time = |threads| stage(|| timed(|| read_all(threads).map(drop)));
         let many = read_time(threads)?;
         let single = if threads == 1 { many } else { read_time(1)? };
@@ -127,11 +124,6 @@ impl Import {
     }
 }
 
-/// As many as the workbench has: one core is left to the model. As `workbench.rs`, `decoders`.
-fn decode_threads() -> usize {
-    cores().saturating_sub(1).clamp(1, 8)
-}
-
 /// Files that show the same scene with other grain, and so are photos of their own.
 fn make_photos(folder: &Path, count: usize) -> Result<Vec<PathBuf>, Problem> {
     let failed = |error| Problem::file(ProblemCode::Unreadable, "cannot write photos to", folder, &error);
@@ -143,7 +135,7 @@ fn make_photos(folder: &Path, count: usize) -> Result<Vec<PathBuf>, Problem> {
         Ok(path)
     };
     // No more threads than decode, which takes more memory than this, so that this is not what the peak is of.
-    on_threads(decode_threads(), &(0..count).collect::<Vec<_>>(), |number| make(*number))
+    on_threads(decoders(), &(0..count).collect::<Vec<_>>(), |number| make(*number))
 }
 
 /// What `work` makes of each item, in their order, on so many threads; the first error if there is one.
@@ -205,46 +197,26 @@ fn whole(options: Options, folder: &Path, photos: usize) -> Result<Duration, Pro
     }
 }
 
-/// What is known of a file once it has been read.
-struct BeenRead {
-    file: FoundFile,
-    identity: Identity,
-    facts: importing::Facts,
-    thumbnail_crc: u32,
-    look: Option<[u8; 8]>,
-    pixels: Pixels,
-}
-
 fn read_files(
     files: &[PathBuf],
     threads: usize,
     thumbnails: &Thumbnails,
     preprocess: &PreprocessConfig,
-) -> Result<Vec<BeenRead>, Problem> {
-    on_threads(threads, files, |path| read_file(path, thumbnails, preprocess))
-}
-
-/// What a decoder thread does with a photo.
-fn read_file(path: &Path, thumbnails: &Thumbnails, preprocess: &PreprocessConfig) -> Result<BeenRead, Problem> {
-    let failed = |error| of_photo(&error, path);
-    let file =
-        found_file(path).map_err(|error| Problem::file(ProblemCode::Unreadable, "cannot look at", path, &error))?;
-    let bytes = FileBytes::read(path, &Limits::default()).map_err(failed)?;
-    let identity = identity(&bytes.bytes);
-    let enough = Detail::Enough { tower: Some(preprocess), longest: THUMBNAIL_PX };
-    let photo = bytes.decode_with(&Limits::default(), enough).map_err(failed)?;
-    drop(bytes);
-    let jpeg = photo::jpeg_bytes(&photo.picture.thumbnail(THUMBNAIL_PX), QUALITY);
-    let jpeg = jpeg.map_err(|error| crate::thumbnails::problem(&error))?;
-    let thumbnail_crc = thumbnails.keep(&identity, &jpeg).map_err(|error| of_library(&error))?;
-    let look = Look::of_jpeg(&jpeg).ok().map(Look::to_bytes);
-    let pixels = resize_and_crop(&photo.picture, preprocess);
-    Ok(BeenRead { file, identity, facts: shelf::facts(&photo.facts), thumbnail_crc, look, pixels })
+    exact: bool,
+) -> Result<Vec<(BeenRead, Pixels)>, Problem> {
+    // What a decoder thread does with a photo.
+    on_threads(threads, files, |path| {
+        let detail =
+            if exact { Detail::Exact } else { Detail::Enough { tower: Some(preprocess), longest: THUMBNAIL_PX } };
+        let decode = |bytes: &FileBytes| bytes.decode_with(&Limits::default(), detail).map(Box::new);
+        let (read, photo) = read_file(path, thumbnails, decode)?;
+        Ok((read, resize_and_crop(&photo.picture, preprocess)))
+    })
 }
 
 /// Photos that the model worker encodes in a second, at its batch size.
-fn encode(model: &Model, photos: &[BeenRead], batch: usize) -> f64 {
-    let pixels: Vec<&Pixels> = photos.iter().map(|photo| &photo.pixels).cycle().take(batch).collect();
+fn encode(model: &Model, photos: &[(BeenRead, Pixels)], batch: usize) -> f64 {
+    let pixels: Vec<&Pixels> = photos.iter().map(|(_, pixels)| pixels).cycle().take(batch).collect();
     let time = median(|| {
         let values = pixels.iter().flat_map(|pixels| normalise(pixels, &model.preprocess)).collect();
         read(model.clip.image_pooled(model.pixel_batch(values), &mut Probe::off()));
@@ -253,20 +225,20 @@ fn encode(model: &Model, photos: &[BeenRead], batch: usize) -> f64 {
 }
 
 /// How long it takes to have a new library keep what the scanner, the recorder and the worker have it keep of photos.
-fn keep(folder: &Path, model: &Model, photos: &[BeenRead], batch: usize) -> Result<Duration, Problem> {
+fn keep(folder: &Path, model: &Model, photos: &[(BeenRead, Pixels)], batch: usize) -> Result<Duration, Problem> {
     let shelf = Shelf::open(folder)?;
     let width = model.clip.image_projection().config().input_dim;
     shelf.use_model(ModelKey::new("measured", "0"), width)?;
     let feature = vec![0.5; width];
     let now = clock::now_ms();
-    let files: Vec<FoundFile> = photos.iter().map(|photo| photo.file.clone()).collect();
+    let files: Vec<FoundFile> = photos.iter().map(|(read, _)| read.file.clone()).collect();
     timed(|| {
         shelf.write(|tx| importing::see(tx, &files, Finder::Person, now))?;
         for photos in photos.chunks(RECORDED_AT_ONCE) {
             let noted =
-                shelf.write(|tx| photos.iter().map(|photo| note(tx, photo, now)).collect::<Result<Vec<_>, _>>())?;
+                shelf.write(|tx| photos.iter().map(|(read, _)| note(tx, read, now)).collect::<Result<Vec<_>, _>>())?;
             let rows: Vec<_> =
-                noted.into_iter().zip(photos).map(|(id, photo)| (id, photo.identity, feature.as_slice())).collect();
+                noted.into_iter().zip(photos).map(|(id, (read, _))| (id, read.identity, feature.as_slice())).collect();
             rows.chunks(batch).try_for_each(|rows| shelf.keep_features(rows))?;
         }
         shelf.sync()
@@ -275,7 +247,7 @@ fn keep(folder: &Path, model: &Model, photos: &[BeenRead], batch: usize) -> Resu
 
 fn note(conn: &rusqlite::Connection, photo: &BeenRead, now: i64) -> Result<PhotoId, LibraryError> {
     let exists = |path: &Path| paths::may_exist(path);
-    let found = importing::identify(conn, &photo.file, &photo.identity, &photo.facts, now, &exists)?;
+    let found = importing::identify(conn, &photo.file, &photo.identity, &shelf::facts(&photo.facts), now, &exists)?;
     let found = found.ok_or_else(|| LibraryError::Refused(format!("{:?} is gone", photo.file.path)))?;
     set_thumbnail(conn, found.photo, photo.thumbnail_crc, photo.look)?;
     Ok(found.photo)

@@ -7,6 +7,7 @@ use std::{
     process::Command,
 };
 
+use cliploupe_engine::device;
 use serde::Serialize;
 
 use super::{Figure, figure};
@@ -35,7 +36,7 @@ pub fn machine() -> Machine {
     Machine {
         cpu: cpu_name().unwrap_or_default(),
         cores: cores(),
-        simd: simd(),
+        simd: device::cpu().simd,
         memory_mib: kib_of("/proc/meminfo", "MemTotal").map(|kib| kib / 1024),
         os: os(),
         version: env!("CARGO_PKG_VERSION"),
@@ -59,35 +60,6 @@ fn cpu_name() -> Option<String> {
     let text = fs::read_to_string("/proc/cpuinfo").ok()?;
     let line = text.lines().find(|line| line.starts_with("model name"))?;
     Some(line.split_once(':')?.1.trim().to_owned())
-}
-
-#[cfg(target_arch = "x86_64")]
-fn simd() -> Vec<&'static str> {
-    let known = [
-        ("avx2", std::is_x86_feature_detected!("avx2")),
-        ("fma", std::is_x86_feature_detected!("fma")),
-        ("f16c", std::is_x86_feature_detected!("f16c")),
-        ("avx512f", std::is_x86_feature_detected!("avx512f")),
-        ("avx512vnni", std::is_x86_feature_detected!("avx512vnni")),
-        ("avx512bf16", std::is_x86_feature_detected!("avx512bf16")),
-    ];
-    known.into_iter().filter(|(_, is_there)| *is_there).map(|(name, _)| name).collect()
-}
-
-#[cfg(target_arch = "aarch64")]
-fn simd() -> Vec<&'static str> {
-    let known = [
-        ("neon", std::arch::is_aarch64_feature_detected!("neon")),
-        ("fp16", std::arch::is_aarch64_feature_detected!("fp16")),
-        ("dotprod", std::arch::is_aarch64_feature_detected!("dotprod")),
-        ("sve", std::arch::is_aarch64_feature_detected!("sve")),
-    ];
-    known.into_iter().filter(|(_, is_there)| *is_there).map(|(name, _)| name).collect()
-}
-
-#[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
-fn simd() -> Vec<&'static str> {
-    Vec::new()
 }
 
 fn os() -> String {

@@ -5,13 +5,11 @@ use std::{
     sync::atomic::Ordering::SeqCst,
 };
 
-use cliploupe_engine::photo::{FileBytes, Limits, Picture, jpeg_bytes};
+use cliploupe_engine::photo::{FileBytes, Limits};
 use cliploupe_library::{
     PhotoId, clock, files,
     filter::Filter,
-    identity::identity,
     import::{self, Finder, FoundFile, How, Identified, What},
-    look::Look,
     paths, photos,
 };
 use crossbeam_channel::{Receiver, Sender};
@@ -19,16 +17,15 @@ use crossbeam_channel::{Receiver, Sender};
 use super::{Shared, lock, reading::Decoded};
 use crate::{
     messages::{PhotoDecoded, PhotoState, Problem, ProblemCode, WorkbenchEvent},
-    problem::of_photo,
+    photo_file::{look_of, read_file, thumbnail_jpeg, unreadable},
     scan::Found,
-    shelf::{self, Noted, Read, Shelf, found_file},
+    shelf::{self, Noted, Shelf, found_file},
     table::{Arrived, Row},
-    thumbnails::{QUALITY, THUMBNAIL_PX},
     worker::EncodeJob,
 };
 
 /// Photos that are noted in one transaction, at most.
-const RECORDED_AT_ONCE: usize = 64;
+pub(crate) const RECORDED_AT_ONCE: usize = 64;
 
 impl Shared {
     /// Puts what the library knows on the table.
@@ -163,17 +160,14 @@ impl Shared {
 
     /// Reads a photo for the library: what it is made of, its thumbnail, and what the model sees of it.
     pub(super) fn read_for(&self, shelf: &Shelf, id: PhotoId, run: u64, path: &Path) -> Result<Decoded, Problem> {
-        let limits = Limits::default();
-        let file = found_file(path).map_err(|_| unreadable(path))?;
-        let bytes = FileBytes::read(path, &limits).map_err(|error| of_photo(&error, path))?;
-        let identity = identity(&bytes.bytes);
-        let (photo, seen_by) = self.decode(&bytes).map_err(|error| of_photo(&error, path))?;
-        drop(bytes);
-        let jpeg = thumbnail_jpeg(&photo.picture)?;
-        let thumbnail_crc = shelf.thumbnails.keep(&identity, &jpeg).map_err(|error| shelf::of_library(&error))?;
-        let read = Read { thumbnail_crc, look: look_of(&jpeg), facts: photo.facts.clone() };
+        let mut seen_by = None;
+        let (read, photo) = read_file(path, &shelf.thumbnails, |bytes| {
+            let (photo, by) = self.decode(bytes)?;
+            seen_by = by;
+            Ok(photo)
+        })?;
         let prepared = self.prepare(&photo.picture, seen_by);
-        Ok(Decoded::Noted(Box::new(Noted { id, run, file, identity, read, prepared })))
+        Ok(Decoded::Noted(Box::new(Noted { id, run, read, prepared })))
     }
 
     /// Notes photos that were read, many in a transaction, and hands them on to the model.
@@ -192,8 +186,9 @@ impl Shared {
         let identified = shelf.write(|tx| {
             let note = |noted: &Noted| {
                 let facts = shelf::facts(&noted.read.facts);
-                let identified =
-                    import::identify(tx, &noted.file, &noted.identity, &facts, now, &|path| paths::may_exist(path))?;
+                let identified = import::identify(tx, &noted.read.file, &noted.read.identity, &facts, now, &|path| {
+                    paths::may_exist(path)
+                })?;
                 let mut is_out = false;
                 if let Some(identified) = &identified {
                     photos::set_thumbnail(tx, identified.photo, noted.read.thumbnail_crc, noted.read.look)?;
@@ -245,13 +240,13 @@ impl Shared {
         }
         let has_results = {
             let mut table = self.table();
-            let stub = table.get(id).is_none().then(|| table.insert(id, Row::new(noted.file.path.clone())));
+            let stub = table.get(id).is_none().then(|| table.insert(id, Row::new(noted.read.file.path.clone())));
             if let Some(stub) = stub {
                 self.emit(WorkbenchEvent::PhotosAdded { photos: vec![stub] });
             }
             let row = table.get_mut(id)?;
             let (width, height) = (noted.read.facts.width as u32, noted.read.facts.height as u32);
-            (row.size, row.identity, row.has_thumbnail) = ([width, height], Some(noted.identity), true);
+            (row.size, row.identity, row.has_thumbnail) = ([width, height], Some(noted.read.identity), true);
             row.missing = false;
             row.problem = None;
             if identified.orientation_changed {
@@ -369,22 +364,5 @@ impl Shared {
     pub(super) fn forget_failures(&self, ids: &[PhotoId]) -> Result<(), Problem> {
         let Some(shelf) = &self.shelf else { return Ok(()) };
         shelf.write(|tx| import::retry(tx, ids)).map(drop)
-    }
-}
-
-fn thumbnail_jpeg(picture: &Picture) -> Result<Vec<u8>, Problem> {
-    jpeg_bytes(&picture.thumbnail(THUMBNAIL_PX), QUALITY).map_err(|error| crate::thumbnails::problem(&error))
-}
-
-/// What a thumbnail looks like. One that was just made can be read; a photo without is compared by its embedding alone.
-fn look_of(jpeg: &[u8]) -> Option<[u8; 8]> {
-    Look::of_jpeg(jpeg).ok().map(Look::to_bytes)
-}
-
-/// Why a file cannot even be looked at.
-fn unreadable(path: &Path) -> Problem {
-    match FileBytes::read(path, &Limits::default()) {
-        Err(error) => of_photo(&error, path),
-        Ok(_) => Problem::internal("a file could not be read at first, and then could"),
     }
 }
