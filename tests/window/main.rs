@@ -6,6 +6,7 @@
 #![cfg(target_os = "linux")]
 
 mod app;
+mod devices;
 mod dialog;
 mod drag;
 mod library;
@@ -55,6 +56,22 @@ async fn photos_are_judged_written_to_sidecars_and_still_there_after_a_restart()
         Err(error) => Err(error),
     };
     app.screenshot("library-last-again").await;
+    app.stop().await;
+    outcome.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_adapter_is_tested_chosen_and_still_chosen_after_a_restart() {
+    let _display = DISPLAY.lock().await;
+    let app = App::start().await;
+    let story = devices::story(&app).await;
+    app.screenshot("devices-last").await;
+    let app = app.again().await;
+    let outcome = match story {
+        Ok(()) => devices::all_is_kept(&app).await,
+        Err(error) => Err(error),
+    };
+    app.screenshot("devices-last-again").await;
     app.stop().await;
     outcome.unwrap();
 }

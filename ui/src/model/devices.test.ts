@@ -31,7 +31,7 @@ describe("figures", () => {
   it("do_not_take_the_noise_of_an_f32_for_a_digit", () => expect([3e-6, Math.fround(3e-6)].map(agreementText)).toEqual(["3e-6", "3e-6"]));
 
   it("give_a_speed_as_many_digits_as_it_is_worth", () => {
-    expect([41.3, 9.96, 3.24, 0.28].map((speedup) => timesText(speedup, "en"))).toEqual(["41", "10", "3.2", "0.3"]);
+    expect([41.3, 9.96, 3.24, 0.28, 0.0031].map((speedup) => timesText(speedup, "en"))).toEqual(["41", "10", "3.2", "0.3", "0.003"]);
     expect([41.3, 1.02, 0.28, null].map(paceOf)).toEqual(["faster", "same", "slower", "none"]);
   });
 
@@ -126,7 +126,7 @@ describe("what_computes", () => {
 
 describe("settings", () => {
   it("take_whole_mebibytes_within_bounds", () => {
-    expect([64, 8192, 63, 8193, 100.5, Number.NaN].map(memoryFault)).toEqual([null, null, "low", "high", "whole", "whole"]);
+    expect([64, 65536, 63, 65537, 100.5, Number.NaN].map(memoryFault)).toEqual([null, null, "low", "high", "whole", "whole"]);
   });
 });
 

@@ -3,7 +3,7 @@ import type { DeviceInfo, DeviceStatus, Precision, SelfTest } from "../ipc/bindi
 import type { Values } from "./i18n";
 
 /** Mebibytes for decoded pictures: less than one large photo is too little, more than this is hardly ever there. */
-export const PICTURE_MEMORY = { least: 64, most: 8192 } as const;
+export const PICTURE_MEMORY = { least: 64, most: 65536 } as const;
 
 export type MemoryFault = "whole" | "low" | "high";
 
@@ -22,9 +22,10 @@ export function agreementText(difference: number): string {
   return Number(`${Math.ceil(Number(mantissa))}e${exponent}`).toExponential(0);
 }
 
-/** 41.3 → `41`, 3.24 → `3.2`: how many times the speed of the CPU. */
+/** 41.3 → `41`, 3.24 → `3.2`, 0.0031 → `0.003`: how many times the speed of the CPU. */
 export function timesText(speedup: number, locale: string): string {
-  return new Intl.NumberFormat(locale, { maximumFractionDigits: speedup < 9.95 ? 1 : 0 }).format(speedup);
+  const digits = speedup < 0.95 ? { maximumSignificantDigits: 1 } : { maximumFractionDigits: speedup < 9.95 ? 1 : 0 };
+  return new Intl.NumberFormat(locale, digits).format(speedup);
 }
 
 export type Pace = "faster" | "same" | "slower" | "none";
