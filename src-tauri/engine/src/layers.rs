@@ -24,10 +24,18 @@ pub struct Linear(Map);
 
 #[derive(Debug)]
 enum Map {
-    /// As burn multiplies: `[in, out]`, `[out]`.
-    Device { weight: Tensor<2>, bias: Option<Tensor<1>> },
+    /// As burn multiplies, on any device.
+    Burn(Box<Tensors>),
     /// On the CPU in f32.
     Cpu { weight: Panels, bias: Option<Vec<f32>> },
+}
+
+#[derive(Debug)]
+struct Tensors {
+    /// `[in, out]`
+    weight: Tensor<2>,
+    /// `[out]`
+    bias: Option<Tensor<1>>,
 }
 
 impl Linear {
@@ -35,7 +43,7 @@ impl Linear {
     /// - weight: `[in, out]`
     /// - bias: `[out]`
     pub fn new(weight: Tensor<2>, bias: Option<Tensor<1>>) -> Self {
-        Self(Map::Device { weight, bias })
+        Self(Map::Burn(Box::new(Tensors { weight, bias })))
     }
 
     /// On the CPU. The bias has `[out]` values.
@@ -46,7 +54,7 @@ impl Linear {
     /// `[in, out]`
     pub fn weight(&self) -> Tensor<2> {
         match &self.0 {
-            Map::Device { weight, .. } => weight.clone(),
+            Map::Burn(tensors) => tensors.weight.clone(),
             Map::Cpu { weight, .. } => {
                 Tensor::from_data(TensorData::new(weight.to_matrix(), weight.dims()), &Device::flex())
             }
@@ -56,7 +64,7 @@ impl Linear {
     /// `[out]`
     pub fn bias(&self) -> Option<Tensor<1>> {
         match &self.0 {
-            Map::Device { bias, .. } => bias.clone(),
+            Map::Burn(tensors) => tensors.bias.clone(),
             Map::Cpu { bias, .. } => bias.as_deref().map(|bias| Tensor::from_floats(bias, &Device::flex())),
         }
     }
@@ -66,7 +74,8 @@ impl Linear {
     /// - output: `[…, out]`
     pub fn forward<const D: usize>(&self, x: Tensor<D>) -> Tensor<D> {
         match &self.0 {
-            Map::Device { weight, bias } => {
+            Map::Burn(tensors) => {
+                let Tensors { weight, bias } = &**tensors;
                 let [inputs, _] = weight.dims();
                 assert_shape!(x, [.., inputs]);
                 let numbers = x.dtype();

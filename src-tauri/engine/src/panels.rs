@@ -185,15 +185,20 @@ struct Tiles {
 }
 
 impl Tiles {
-    fn of(rows: usize) -> Self {
-        struct Most;
-        impl WithSimd for Most {
-            type Output = usize;
-            fn with_simd<S: Simd>(self, _: S) -> usize {
-                MOST_ROWS_OF_A_TILE[usize::from(S::F32_LANES < COLUMNS)]
+    fn of<S: Simd>(rows: usize) -> Self {
+        Self { rows, count: rows.div_ceil(MOST_ROWS_OF_A_TILE[usize::from(S::F32_LANES < COLUMNS)]) }
+    }
+
+    /// For the processor at hand.
+    fn of_rows(rows: usize) -> Self {
+        struct Here(usize);
+        impl WithSimd for Here {
+            type Output = Tiles;
+            fn with_simd<S: Simd>(self, _: S) -> Tiles {
+                Tiles::of::<S>(self.0)
             }
         }
-        Self { rows, count: rows.div_ceil(pulp::Arch::new().dispatch(Most)) }
+        pulp::Arch::new().dispatch(Here(rows))
     }
 
     fn rows_of(self, tile: usize) -> Range<usize> {
@@ -215,7 +220,7 @@ impl Rows {
         for depth in depths(inputs) {
             x.clone().for_each(|row| values.extend_from_slice(&row[depth.clone()]));
         }
-        Self { tiles: Tiles::of(rows), values }
+        Self { tiles: Tiles::of_rows(rows), values }
     }
 }
 
@@ -350,6 +355,7 @@ fn filled(values: &[f32]) -> [f32; COLUMNS] {
 mod tests {
     use super::*;
     use proptest::{collection::vec, prelude::*};
+    use pulp::{Scalar, Scalar128b, Scalar256b, Scalar512b};
 
     const MATRIX: usize = 700 * 40;
 
@@ -411,6 +417,34 @@ mod tests {
         for threads in [1, 3] {
             let found = on(threads, || panels.product(&numbers, None));
             assert!(found.iter().zip(&expected).all(|(found, expected)| (found - expected).abs() < 1e-3));
+        }
+    }
+
+    /// Also those of processors that no test runs on.
+    #[test]
+    fn every_width_of_vectors_gives_the_sums() {
+        fn product<S: Simd>(simd: S, weights: &Panels, x: &[f32]) -> Vec<f32> {
+            let mut rows = Rows::of(x.chunks_exact(weights.inputs), weights.inputs);
+            rows.tiles = Tiles::of::<S>(rows.tiles.rows);
+            let mut output = vec![0.0; rows.tiles.rows * weights.outputs];
+            let panels = 0..panels(weights.outputs);
+            Multiply { weights, panels, rows: &rows, bias: None, output: &mut output }.with_simd(simd);
+            output
+        }
+        let dims = [70, 37];
+        let numbers: Vec<f32> = (0..70 * 37).map(|at| ((at * 7919) % 1000) as f32 / 500.0 - 1.0).collect();
+        let weights = Panels::whole(&Stored { values: &numbers, steps: [37, 1] }, dims);
+        for rows in 1..=30 {
+            let x = &numbers[..rows * 70];
+            let expected = plain(x, &numbers, dims, None);
+            for found in [
+                product(Scalar, &weights, x),
+                product(Scalar128b, &weights, x),
+                product(Scalar256b, &weights, x),
+                product(Scalar512b, &weights, x),
+            ] {
+                assert!(found.iter().zip(&expected).all(|(found, expected)| (found - expected).abs() < 1e-4), "{rows}");
+            }
         }
     }
 }

@@ -111,7 +111,6 @@ impl LinearMap {
 }
 
 #[derive(Debug)]
-#[expect(clippy::large_enum_variant, reason = "a model has two of them, which are built once")]
 enum Head {
     Linear(Linear),
     Mlp(Linear, Linear),

@@ -4,6 +4,8 @@
 //! on two cores. Here the CPU takes a vector at a time on all threads, in place where nobody else holds the tensor; other
 //! devices have burn's own.
 
+use std::f32::consts::{FRAC_1_SQRT_2, FRAC_2_SQRT_PI, LOG2_E};
+
 use burn::tensor::{DType, Device, Tensor, TensorData, activation};
 use pulp::NullaryFnOnce;
 use rayon::prelude::*;
@@ -85,13 +87,13 @@ impl<F: Fn(f32) -> f32> NullaryFnOnce for Each<'_, F> {
 
 #[inline(always)]
 fn gelu(x: f32) -> f32 {
-    0.5 * x * (1.0 + erf(x * std::f32::consts::FRAC_1_SQRT_2))
+    0.5 * x * (1.0 + erf(x * FRAC_1_SQRT_2))
 }
 
 /// With `tanh(u) = 2 σ(2u) − 1`.
 #[inline(always)]
 fn gelu_tanh(x: f32) -> f32 {
-    const TWICE_ROOT: f32 = 1.595_769_1; // 2 √(2 / π)
+    const TWICE_ROOT: f32 = 1.595_769; // 2 √(2 / π)
     x * sigmoid(TWICE_ROOT * (x + 0.044_715 * x * x * x))
 }
 
@@ -102,7 +104,8 @@ fn erf(x: f32) -> f32 {
     const END: f32 = 3.925;
     let x = x.clamp(-END, END);
     let t = x * x;
-    let p = polynomial(t, [1.128_379_1, 0.191_841_92, 0.052_934_386, 3.826_739_6e-3, 2.861_757_6e-4, 2.037_515_5e-6]);
+    let p =
+        polynomial(t, [FRAC_2_SQRT_PI, 0.191_841_92, 0.052_934_386, 3.826_739_6e-3, 2.861_757_6e-4, 2.037_515_5e-6]);
     let q = polynomial(t, [1.0, 0.503_347_7, 0.114_699_08, 0.015_090_658, 1.177_266_4e-3, 3.803_015_8e-5]);
     (x * p / q).clamp(-1.0, 1.0)
 }
@@ -118,7 +121,7 @@ pub(super) fn exp(x: f32) -> f32 {
     // The two parts of ln 2: n times the first is exact.
     const LN_2: [f32; 2] = [0.693_145_75, 1.428_606_8e-6];
     let x = x.clamp(-87.0, 88.0);
-    let n = (x * std::f32::consts::LOG2_E).round_ties_even();
+    let n = (x * LOG2_E).round_ties_even();
     let r = (x - n * LN_2[0]) - n * LN_2[1];
     let power = polynomial(r, [1.0, 1.0, 0.5, 1.0 / 6.0, 1.0 / 24.0, 1.0 / 120.0, 1.0 / 720.0]);
     // An exponent of 1 … 254: no overflow into the sign.
