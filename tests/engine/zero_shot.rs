@@ -1,6 +1,6 @@
 use cliploupe_engine::{
     Device,
-    clip::{Clip, normalise},
+    clip::{Clip, TokenBatch, normalise},
     device::read,
     photo::{self, Limits},
     preprocess::{normalise as normalise_pixels, resize_and_crop},
@@ -23,6 +23,12 @@ fn assert_close(name: &str, shape: [usize; 2], values: Vec<f32>, golden: &Golden
 /// `[row, column]` to `[column, row]`.
 fn turned(values: &[f32], columns: usize) -> Vec<f32> {
     (0..columns).flat_map(|column| values.iter().skip(column).step_by(columns)).copied().collect()
+}
+
+#[test]
+fn no_texts_have_no_embeddings() {
+    let model = load(&fixture("clip/e2e-clip-f16"), &Device::flex()).unwrap();
+    assert!(text_embeddings(&model.clip, &TokenBatch::new(Vec::new(), 77)).is_empty());
 }
 
 #[test]

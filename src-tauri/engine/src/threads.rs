@@ -54,9 +54,9 @@ fn on_each(pools: &[ThreadPool], work: &(impl Fn() + Sync)) {
     });
 }
 
-/// Rows of a part if `rows` are spread, each part having `least` or more where there are so many.
+/// Rows of a part if `rows` are spread, each part having `least` or more where there are so many; 1 if there are none.
 pub(crate) fn part(rows: usize, [least, most]: [usize; 2]) -> usize {
-    rows.div_ceil(groups(rows / least)).min(most)
+    rows.div_ceil(groups(rows / least)).clamp(1, most)
 }
 
 /// The most groups of one size that are no more than `parts`.
@@ -108,6 +108,7 @@ mod tests {
 
     #[test]
     fn parts_keep_more_than_one_group_busy() {
+        assert_eq!(on_six(|| part(0, [4, 16])), 1);
         for rows in 1..200 {
             let (part, groups) = on_six(|| {
                 let part = part(rows, [4, 16]);
