@@ -18,6 +18,11 @@ pub fn in_f32<const D: usize>(x: Tensor<D>) -> Tensor<D> {
     x.cast(FloatDType::F32)
 }
 
+/// Whether a tensor is computed on by our own code instead of burn's.
+pub(crate) fn is_f32_on_cpu<const D: usize>(x: &Tensor<D>) -> bool {
+    x.dtype() == DType::F32 && x.device() == Device::flex()
+}
+
 /// A linear map, `x @ W + b`.
 #[derive(Debug)]
 pub struct Linear(Map);

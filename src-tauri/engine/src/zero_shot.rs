@@ -69,11 +69,8 @@ fn of_texts(clip: &Clip, tokens: &TokenBatch, size: usize, then: impl Fn(Tensor<
         let ids = filled.flat_map(|row| rows[*row]).copied().collect();
         read(then(clip.text_pooled_short(&TokenBatch::new(ids, tokens.length()))))
     };
-    let groups: Vec<&[usize]> = if fills_up {
-        order.chunks(TEXT_BATCH).collect()
-    } else {
-        order.chunks(threads::part(rows.len(), [TEXTS_OF_A_THREAD, TEXT_BATCH])).collect()
-    };
+    let at_once = if fills_up { TEXT_BATCH } else { threads::part(rows.len(), [TEXTS_OF_A_THREAD, TEXT_BATCH]) };
+    let groups: Vec<&[usize]> = order.chunks(at_once).collect();
     let found = if fills_up {
         groups.iter().map(|group| vectors(group)).collect()
     } else {

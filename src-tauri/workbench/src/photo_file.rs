@@ -2,14 +2,14 @@
 
 use std::{ops::Deref, path::Path};
 
-use cliploupe_engine::photo::{Facts, FileBytes, Limits, Photo, PhotoError, Picture, jpeg_bytes};
+use cliploupe_engine::photo::{Facts, FileBytes, Limits, Photo, PhotoError};
 use cliploupe_library::{Identity, identity::identity, import::FoundFile, look::Look, thumbnails::Thumbnails};
 
 use crate::{
     messages::Problem,
     problem::of_photo,
     shelf::{found_file, of_library},
-    thumbnails::{QUALITY, THUMBNAIL_PX},
+    thumbnails::thumbnail_jpeg,
 };
 
 /// What was found in a photo's file.
@@ -41,11 +41,6 @@ pub fn read_file<P: Deref<Target = Photo>>(
     let jpeg = thumbnail_jpeg(&photo.picture)?;
     let thumbnail_crc = thumbnails.keep(&identity, &jpeg).map_err(|error| of_library(&error))?;
     Ok((BeenRead { file, identity, facts: photo.facts.clone(), thumbnail_crc, look: look_of(&jpeg) }, photo))
-}
-
-/// The thumbnail of a photo.
-pub fn thumbnail_jpeg(picture: &Picture) -> Result<Vec<u8>, Problem> {
-    jpeg_bytes(&picture.thumbnail(THUMBNAIL_PX), QUALITY).map_err(|error| crate::thumbnails::problem(&error))
 }
 
 /// What a thumbnail looks like. One that was just made can be read; a photo without is compared by its embedding alone.

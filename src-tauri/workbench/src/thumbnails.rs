@@ -13,7 +13,7 @@ pub const THUMBNAIL_PX: usize = 320;
 /// Longest side of the large view in pixels.
 const PICTURE_PX: usize = 2048;
 /// Quality of both as JPEG.
-pub const QUALITY: u8 = 85;
+const QUALITY: u8 = 85;
 
 /// The thumbnails of this run.
 pub struct Thumbnails {
@@ -32,7 +32,7 @@ impl Thumbnails {
 
     /// Makes and keeps the thumbnail of a decoded photo.
     pub fn keep(&self, id: PhotoId, picture: &photo::Picture) -> Result<(), Problem> {
-        let jpeg = photo::jpeg_bytes(&picture.thumbnail(THUMBNAIL_PX), QUALITY).map_err(|error| problem(&error))?;
+        let jpeg = thumbnail_jpeg(picture)?;
         fs::write(self.path(id), jpeg).map_err(|error| problem(&error))
     }
 
@@ -54,9 +54,18 @@ impl Thumbnails {
     }
 }
 
+/// The thumbnail of a photo, as JPEG.
+pub fn thumbnail_jpeg(picture: &photo::Picture) -> Result<Vec<u8>, Problem> {
+    jpeg(picture, THUMBNAIL_PX)
+}
+
 /// A picture large enough to fill a screen, as JPEG.
 pub fn large_jpeg(picture: &photo::Picture) -> Result<Vec<u8>, Problem> {
-    photo::jpeg_bytes(&picture.thumbnail(PICTURE_PX), QUALITY).map_err(|error| problem(&error))
+    jpeg(picture, PICTURE_PX)
+}
+
+fn jpeg(picture: &photo::Picture, longest: usize) -> Result<Vec<u8>, Problem> {
+    photo::jpeg_bytes(&picture.thumbnail(longest), QUALITY).map_err(|error| problem(&error))
 }
 
 /// A small picture cannot be made or kept.

@@ -1,14 +1,15 @@
 //! The nonlinearities of the towers.
 //!
-//! burn's flex (0.22.1) takes one element at a time through libm on one thread, which for GELU is a quarter of a ViT-B/32
-//! on two cores. Here the CPU takes a vector at a time on all threads, in place where nobody else holds the tensor; other
-//! devices have burn's own.
+//! burn's flex (0.22.1) takes one element at a time through libm on one thread. Here the CPU takes a vector at a time on all
+//! threads, in place where nobody else holds the tensor; other devices have burn's own.
 
 use std::f32::consts::{FRAC_1_SQRT_2, FRAC_2_SQRT_PI, LOG2_E};
 
-use burn::tensor::{DType, Device, Tensor, TensorData, activation};
+use burn::tensor::{Tensor, TensorData, activation};
 use pulp::NullaryFnOnce;
 use rayon::prelude::*;
+
+use crate::layers::is_f32_on_cpu;
 
 /// The nonlinearity of an MLP. Which one is a fact of the configuration; weights do not tell.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,7 +29,7 @@ pub enum Activation {
 impl Activation {
     /// Applies the nonlinearity to each element.
     pub fn apply<const D: usize>(self, x: Tensor<D>) -> Tensor<D> {
-        if x.dtype() == DType::F32 && x.device() == Device::flex() {
+        if is_f32_on_cpu(&x) {
             return self.apply_on_cpu(x);
         }
         match self {
@@ -115,7 +116,7 @@ fn sigmoid(x: f32) -> f32 {
     1.0 / (1.0 + exp(-x))
 }
 
-/// `eˣ = 2ⁿ · e^r` with `|r| ≤ ½ ln 2`, where e^r is its series; within 2 units in the last place where the result is no subnormal.
+/// `eˣ = 2ⁿ · e^r` with `|r| ≤ ½ ln 2`, where e^r is its series; within 3 units in the last place.
 #[inline(always)]
 pub(super) fn exp(x: f32) -> f32 {
     // The two parts of ln 2: n times the first is exact.
@@ -142,6 +143,7 @@ fn polynomial<const N: usize>(x: f32, coefficients: [f32; N]) -> f32 {
 mod tests {
     use super::*;
     use crate::device::read;
+    use burn::tensor::Device;
 
     /// Both sides of 0, far out and close in.
     fn points() -> Vec<f32> {

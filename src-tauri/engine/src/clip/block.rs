@@ -3,7 +3,7 @@
 //! `vision_transformer.py`, `Block`, and transformers 5.23 `modeling_m2m_100.py`, `M2M100EncoderLayer`, which compute the
 //! same and name it differently.
 
-use burn::tensor::{Bool, DType, Device, Tensor, assert_shape};
+use burn::tensor::{Bool, Tensor, assert_shape};
 
 use super::activation::Activation;
 use super::attention::{attention, attention_pattern, hidden_future};
@@ -11,7 +11,7 @@ use super::direct::{Run, attention_parts};
 use super::fused::attention_of_fused;
 use crate::{
     error::LoadError,
-    layers::{LayerNorm, Linear, in_f32},
+    layers::{LayerNorm, Linear, in_f32, is_f32_on_cpu},
     weights::Weights,
 };
 
@@ -167,7 +167,7 @@ impl Attention {
     /// - output: `[batch, seq, width]`
     fn forward(&self, x: Tensor<3>, sight: Sight, hidden: Option<Tensor<4, Bool>>) -> Tensor<3> {
         let fused = self.in_proj.forward(x);
-        if hidden.is_none() && fused.dtype() == DType::F32 && fused.device() == Device::flex() {
+        if hidden.is_none() && is_f32_on_cpu(&fused) {
             return self.out_proj.forward(attention_of_fused(fused, self.heads, sight));
         }
         let [q, k, v] = split_parts(fused, self.heads);

@@ -13,6 +13,18 @@ use crate::{
     panels::{Panels, Stored},
 };
 
+/// Values in the numbers of weights at rest.
+enum Kept {
+    Half(Vec<f16>),
+    Whole(Vec<f32>),
+}
+
+/// Which axis of a matrix comes first.
+enum Layout {
+    InOut,
+    OutIn,
+}
+
 impl Weights {
     /// A small tensor of rank `D`, in the numbers of activations.
     pub fn tensor<const D: usize>(&self, name: &str, shape: [usize; D]) -> Result<Tensor<D>, LoadError> {
@@ -31,35 +43,46 @@ impl Weights {
 
     /// A large tensor of rank `D`, in the numbers of weights at rest.
     pub fn large<const D: usize>(&self, name: &str, shape: [usize; D]) -> Result<Tensor<D>, LoadError> {
-        self.at_rest(shape, &|| self.values_as(name, &shape), &|| self.values_as(name, &shape))
+        let kept = self.kept(&|| self.values_as(name, &shape), &|| self.values_as(name, &shape))?;
+        Ok(self.put_kept(kept, shape))
     }
 
     /// A large tensor of values that the file does not hold as they are, in the numbers of weights at rest.
     pub fn large_of<const D: usize>(&self, values: Vec<f32>, shape: [usize; D]) -> Tensor<D> {
+        self.put_kept(self.kept_of(values), shape)
+    }
+
+    /// What `halves` gives, or `whole` where weights are f32.
+    fn kept(
+        &self,
+        halves: &dyn Fn() -> Result<Vec<f16>, LoadError>,
+        whole: &dyn Fn() -> Result<Vec<f32>, LoadError>,
+    ) -> Result<Kept, LoadError> {
+        if self.precision.at_rest() == FloatDType::F16 {
+            let halves = halves()?;
+            if fits(&halves) {
+                return Ok(Kept::Half(halves));
+            }
+        }
+        Ok(Kept::Whole(whole()?))
+    }
+
+    fn kept_of(&self, values: Vec<f32>) -> Kept {
         if self.precision.at_rest() == FloatDType::F16 {
             let mut halves = Vec::with_capacity(values.len());
             f16::append(&values, &mut halves);
             if fits(&halves) {
-                return self.put(halves, shape);
+                return Kept::Half(halves);
             }
         }
-        self.put(values, shape)
+        Kept::Whole(values)
     }
 
-    /// The tensor that `halves` gives, or `whole` where weights are f32.
-    fn at_rest<const D: usize>(
-        &self,
-        shape: [usize; D],
-        halves: &dyn Fn() -> Result<Vec<f16>, LoadError>,
-        whole: &dyn Fn() -> Result<Vec<f32>, LoadError>,
-    ) -> Result<Tensor<D>, LoadError> {
-        if self.precision.at_rest() == FloatDType::F16 {
-            let halves = halves()?;
-            if fits(&halves) {
-                return Ok(self.put(halves, shape));
-            }
+    fn put_kept<const D: usize>(&self, kept: Kept, shape: [usize; D]) -> Tensor<D> {
+        match kept {
+            Kept::Half(values) => self.put(values, shape),
+            Kept::Whole(values) => self.put(values, shape),
         }
-        Ok(self.put(whole()?, shape))
     }
 
     fn put<N: Number, const D: usize>(&self, values: Vec<N>, shape: [usize; D]) -> Tensor<D> {
@@ -100,11 +123,7 @@ impl Weights {
     /// - stored: `[d_out, d_in]`
     /// - bias: `[d_out]`
     pub fn linear_of(&self, stored: &[f32], bias: Vec<f32>, d_in: usize, d_out: usize) -> Linear {
-        if self.multiplies_on_cpu() {
-            return Linear::on_cpu(self.panels_of(stored, [1, d_in], [d_in, d_out]), Some(bias));
-        }
-        let weight = self.large_of(transpose(stored, d_out, d_in), [d_in, d_out]);
-        Linear::new(weight, Some(self.small(bias, [d_out])))
+        self.linear_of_kept(self.kept_of(stored.to_vec()), Layout::OutIn, Some(bias), [d_in, d_out])
     }
 
     /// Several linear maps of the same input, all with a bias, as one whose outputs stand one after the other.
@@ -120,35 +139,36 @@ impl Weights {
 
     /// A bare matrix used as `x @ W`, stored `[in, out]`.
     pub fn matrix(&self, name: &str, d_in: usize, d_out: usize) -> Result<Linear, LoadError> {
-        if self.multiplies_on_cpu() {
-            let panels = self.panels(
-                &|| self.values_as(name, &[d_in, d_out]),
-                &|| self.values_as(name, &[d_in, d_out]),
-                [d_out, 1],
-                [d_in, d_out],
-            )?;
-            return Ok(Linear::on_cpu(panels, None));
-        }
-        Ok(Linear::new(self.large(name, [d_in, d_out])?, None))
+        let kept = self.kept(&|| self.values_as(name, &[d_in, d_out]), &|| self.values_as(name, &[d_in, d_out]))?;
+        Ok(self.linear_of_kept(kept, Layout::InOut, None, [d_in, d_out]))
     }
 
     /// A linear map from the matrices `names`, which are stored `[out, in]` and stand one below the other.
     fn map(&self, names: &[String], bias: Option<Vec<f32>>, d_in: usize, d_out: usize) -> Result<Linear, LoadError> {
-        if self.multiplies_on_cpu() {
-            let panels = self.panels(
-                &|| self.stacked_as(names, d_in, d_out),
-                &|| self.stacked_as(names, d_in, d_out),
-                [1, d_in],
-                [d_in, d_out],
-            )?;
-            return Ok(Linear::on_cpu(panels, bias));
+        let kept = self.kept(&|| self.stacked_as(names, d_in, d_out), &|| self.stacked_as(names, d_in, d_out))?;
+        Ok(self.linear_of_kept(kept, Layout::OutIn, bias, [d_in, d_out]))
+    }
+
+    /// Lays weights out for whoever multiplies: our own products on the CPU in f32, burn anywhere else.
+    fn linear_of_kept(&self, kept: Kept, layout: Layout, bias: Option<Vec<f32>>, dims: [usize; 2]) -> Linear {
+        let [d_in, d_out] = dims;
+        if self.device == Device::flex() && self.precision.activations() == FloatDType::F32 {
+            let steps = match layout {
+                Layout::InOut => [d_out, 1],
+                Layout::OutIn => [1, d_in],
+            };
+            let panels = match &kept {
+                Kept::Half(values) => Panels::half(&Stored { values, steps }, dims),
+                Kept::Whole(values) => Panels::whole(&Stored { values, steps }, dims),
+            };
+            return Linear::on_cpu(panels, bias);
         }
-        let weight = self.at_rest(
-            [d_in, d_out],
-            &|| Ok(transpose(&self.stacked_as(names, d_in, d_out)?, d_out, d_in)),
-            &|| Ok(transpose(&self.stacked_as(names, d_in, d_out)?, d_out, d_in)),
-        )?;
-        Ok(Linear::new(weight, bias.map(|bias| self.small(bias, [d_out]))))
+        let kept = match (layout, kept) {
+            (Layout::InOut, kept) => kept,
+            (Layout::OutIn, Kept::Half(values)) => Kept::Half(transpose(&values, d_out, d_in)),
+            (Layout::OutIn, Kept::Whole(values)) => Kept::Whole(transpose(&values, d_out, d_in)),
+        };
+        Linear::new(self.put_kept(kept, dims), bias.map(|bias| self.small(bias, [d_out])))
     }
 
     fn stacked_as<N: Number>(&self, names: &[String], d_in: usize, d_out: usize) -> Result<Vec<N>, LoadError> {
@@ -160,39 +180,6 @@ impl Weights {
             if stored.is_empty() { stored = values } else { stored.extend(values) }
         }
         Ok(stored)
-    }
-
-    /// Whether linear maps are computed by our own products.
-    fn multiplies_on_cpu(&self) -> bool {
-        self.device == Device::flex() && self.precision.activations() == FloatDType::F32
-    }
-
-    /// As [`Self::at_rest`], laid out for the CPU; `steps` lead from an input to the next and from an output to the next.
-    fn panels(
-        &self,
-        halves: &dyn Fn() -> Result<Vec<f16>, LoadError>,
-        whole: &dyn Fn() -> Result<Vec<f32>, LoadError>,
-        steps: [usize; 2],
-        dims: [usize; 2],
-    ) -> Result<Panels, LoadError> {
-        if self.precision.at_rest() == FloatDType::F16 {
-            let halves = halves()?;
-            if fits(&halves) {
-                return Ok(Panels::half(&Stored { values: &halves, steps }, dims));
-            }
-        }
-        Ok(Panels::whole(&Stored { values: &whole()?, steps }, dims))
-    }
-
-    fn panels_of(&self, values: &[f32], steps: [usize; 2], dims: [usize; 2]) -> Panels {
-        if self.precision.at_rest() == FloatDType::F16 {
-            let mut halves = Vec::with_capacity(values.len());
-            f16::append(values, &mut halves);
-            if fits(&halves) {
-                return Panels::half(&Stored { values: &halves, steps }, dims);
-            }
-        }
-        Panels::whole(&Stored { values, steps }, dims)
     }
 
     /// LayerNorm with scale and shift, in f32 as its sums.

@@ -82,7 +82,8 @@ pub fn import<E: From<Problem>>(
 }
 
 impl Import {
-    /// Measures each stage alone, decoding as an import does, or every pixel. To be called once no workbench holds the model any more.
+    /// Measures each stage alone, decoding as an import does, or every pixel. To be called once no workbench holds the
+    /// model any more.
     ///
     /// # Errors
     /// If a file cannot be read any more, or the disk refuses.

@@ -17,10 +17,11 @@ use crossbeam_channel::{Receiver, Sender};
 use super::{Shared, lock, reading::Decoded};
 use crate::{
     messages::{PhotoDecoded, PhotoState, Problem, ProblemCode, WorkbenchEvent},
-    photo_file::{look_of, read_file, thumbnail_jpeg, unreadable},
+    photo_file::{look_of, read_file, unreadable},
     scan::Found,
     shelf::{self, Noted, Shelf, found_file},
     table::{Arrived, Row},
+    thumbnails::thumbnail_jpeg,
     worker::EncodeJob,
 };
 
